@@ -1,6 +1,8 @@
 //! All objects of one kind in all namespaces, kept by list and watch as the informers of the real components do.
 
 use super::activity::{Activity, Busy};
+use super::definition::established;
+use super::flow::Flow;
 use super::kube::{KubeClient, KubeError};
 use crate::attempt::caught_while;
 use serde_json::Value;
@@ -10,7 +12,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// The pause before a kind that is not installed, or an unreachable server, is tried again.
+/// The pause before a kind that is not served, or a server that refuses, is tried again.
 const ABSENT: Duration = Duration::from_secs(2);
 const BROKEN: Duration = Duration::from_millis(300);
 const WATCH: Duration = Duration::from_secs(300);
@@ -75,6 +77,7 @@ pub(super) fn keep(
     let work = activity.busy(); // busy from the start: before the first list nothing is known, so the component is not idle
     let keeping = async move {
         let mut work = work;
+        let mut waited = false;
         loop {
             let wake = || {
                 if rings {
@@ -87,13 +90,21 @@ pub(super) fn keep(
                 Err(e) if e.is_absent() => {
                     kept.change(BTreeMap::clear);
                     wake();
-                    ABSENT
+                    // where it is established and nothing is served, only time helps
+                    match !waited && work.while_idle(established(&kube, path)).await {
+                        true => {
+                            waited = true;
+                            continue;
+                        }
+                        false => ABSENT,
+                    }
                 }
                 Err(e) => {
                     tracing::debug!(path, status = e.status, "could not watch: {}", e.text);
                     if e.status == 0 { BROKEN } else { ABSENT }
                 }
             };
+            waited = false;
             work.while_idle(tokio::time::sleep(pause)).await;
         }
     };
@@ -111,16 +122,9 @@ async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &m
     mirror.change(|objects| *objects = items.into_iter().map(|item| (key(&item), Arc::new(item))).collect());
     wake();
     let query = format!("watch=true&allowWatchBookmarks=true&resourceVersion={version}&timeoutSeconds={}", WATCH.as_secs());
-    let mut flow = kube.stream(&format!("{path}?{query}")).await?;
-    let mut rest: Vec<u8> = Vec::new();
-    loop {
-        let chunk = work.while_idle(tokio::time::timeout(WATCH + ABSENT, flow.chunk())).await;
-        let Ok(Ok(Some(chunk))) = chunk else { return Ok(()) };
-        rest.extend_from_slice(&chunk);
-        let Some(last) = rest.iter().rposition(|byte| *byte == b'\n') else { continue };
-        let lines: Vec<u8> = rest.drain(..=last).collect();
-        for line in lines.split(|byte| *byte == b'\n').filter(|line| !line.trim_ascii().is_empty()) {
-            let Ok(mut event) = serde_json::from_slice::<Value>(line) else { return Ok(()) };
+    let mut flow = Flow::start(kube, &format!("{path}?{query}")).await?;
+    while let Ok(Some(events)) = work.while_idle(tokio::time::timeout(WATCH + ABSENT, flow.next())).await {
+        for mut event in events {
             let object = event["object"].take();
             match event["type"].as_str() {
                 Some("ADDED" | "MODIFIED") => mirror.store(object),
@@ -131,4 +135,5 @@ async fn list_and_watch(kube: &KubeClient, path: &str, mirror: &Mirror, work: &m
             wake();
         }
     }
+    Ok(())
 }

@@ -1,7 +1,7 @@
 //! MIC, NMI, the CSI driver with its Azure provider, and kubelet, simulated as HTTP clients of the Kubernetes API and of Azure, like the
 //! real ones. They therefore also work on a real cluster, and do not depend on the rest of the sandbox.
 //!
-//! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists and watches, `activity` tracks work,
+//! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists, `flow` and `definition` watch, `activity` tracks work,
 //! `events` writes events. `mic` and `arm` assign identities, `nmi` and `federation` get tokens, `service_account` those of Kubernetes,
 //! `driver`, `provider` and `flexvolume` mount secrets, `kubelet` and `nodes` run pods, `pod_check` is what one container does. `addresses` and `gateways` make Services and Gateways reachable.
 //! `workloads` finds out which of them a cluster has, where that depends on its pods.
@@ -11,10 +11,12 @@ mod activity;
 mod addresses;
 mod arm;
 mod config;
+mod definition;
 mod driver;
 mod events;
 mod federation;
 mod flexvolume;
+mod flow;
 mod gateways;
 mod kube;
 mod kubelet;
