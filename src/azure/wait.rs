@@ -16,7 +16,7 @@ pub struct Backoff {
 /// The pauses for the replication of a new principal, and for a new permission to reach a vault.
 pub const REPLICATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(5) };
 /// The pauses for a long-running operation of Azure Resource Manager.
-pub const OPERATION: Backoff = Backoff { first: Duration::from_millis(500), longest: Duration::from_secs(10) };
+pub const OPERATION: Backoff = Backoff { first: Duration::from_millis(100), longest: Duration::from_secs(10) };
 /// The pauses for the DNS name of a new vault.
 pub const REGISTRATION: Backoff = Backoff { first: Duration::from_millis(200), longest: Duration::from_secs(10) };
 

@@ -116,23 +116,26 @@ impl Component for PodIdentity {
         manifests::into_namespace(&mut exceptions, name);
         first.extend(exceptions);
         let before = expand::objects(&target, first, std::slice::from_ref(&namespace), graph)?;
-        let mut rest = manifests::read(ACCESS)?;
-        rest.extend(manifests::read(WORKLOADS)?);
-        manifests::into_namespace(&mut rest, name);
+        let mut access = manifests::read(ACCESS)?;
+        manifests::into_namespace(&mut access, name);
+        let mut before_programs = expand::objects(&target, access, std::slice::from_ref(&namespace), graph)?;
+        before_programs.extend(before);
+        let mut programs = manifests::read(WORKLOADS)?;
+        manifests::into_namespace(&mut programs, name);
         let version = wanted.version.as_deref().unwrap_or(VERSION);
         // three settings at once: MIC's own namespace, the namespace of its lock, and the one in which NMI looks for MIC
         // (cmd/mic/main.go, cmd/nmi/main.go)
         let namespaced = wanted.namespaced.unwrap_or(true).then(|| "--forceNamespaced=true".to_owned());
         for (program, own) in [("mic", "--leader-election-namespace"), ("nmi", "--MICNamespace")] {
-            let container = manifests::container(&mut rest, program)?;
+            let container = manifests::container(&mut programs, program)?;
             container["image"] = expand::image(wanted, &format!("{IMAGES}/{program}"), version, graph)?;
             manifests::add_arguments(container, namespaced.iter().cloned().chain([format!("{own}={name}")]));
         }
         if wanted.allow_kubenet {
-            manifests::add_arguments(manifests::container(&mut rest, "nmi")?, ["--allow-network-plugin-kubenet=true".to_owned()]);
+            manifests::add_arguments(manifests::container(&mut programs, "nmi")?, ["--allow-network-plugin-kubenet=true".to_owned()]);
         }
-        let mut keys = expand::objects(&target, rest, &before, graph)?;
-        keys.extend(before);
+        let mut keys = expand::objects(&target, programs, &before_programs, graph)?;
+        keys.extend(before_programs);
         keys.push(namespace);
         Ok(keys)
     }

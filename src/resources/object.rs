@@ -297,7 +297,7 @@ impl Kind<Cloud> for Object {
     async fn put(&self, context: NodeContext<'_>, before: Option<Actual>, writer: &Writer) -> Result<Actual, Fault> {
         let before = before.as_ref().map(|before| &before.object);
         let (place, object) = self.apply(context, before, writer).await?;
-        if !writer.clusters.is_dry_run() {
+        if readiness::is_awaited(&self.manifest) && !writer.clusters.is_dry_run() {
             readiness::wait(&writer.cluster(&self.target).await?, &place.at, writer).await?;
         }
         Ok(Actual { object, ready: true })

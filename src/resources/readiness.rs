@@ -29,31 +29,38 @@ pub struct NotReady {
     pub hints: Vec<String>,
 }
 
-const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const FIRST_PAUSE: Duration = Duration::from_millis(50);
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 /// Pods are looked at once it takes longer than this: a rollout that goes well needs no request for them.
 const SUSPICION: Duration = Duration::from_secs(1);
 /// The same reason is reported again after this.
 const AGAIN: Duration = Duration::from_secs(15);
 
-/// What an object says of itself. Kinds without a rule are ready once they exist.
-pub fn state(object: &Value) -> State {
+/// The rule for objects of a kind; None where they are ready once they exist.
+fn rule(object: &Value) -> Option<fn(&Value) -> State> {
     let group = text(object, "/apiVersion").split_once('/').map_or("", |(group, _)| group);
-    match (group, text(object, "/kind")) {
-        ("apps", "Deployment") => deployment(object),
-        ("apps", "DaemonSet") => daemon_set(object),
-        ("apps", "StatefulSet") => stateful_set(object),
-        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition(object),
-        ("apiregistration.k8s.io", "APIService") => match is_true(object, "Available") {
-            true => State::Ready,
-            false => State::Waiting(condition(object, "Available").map_or_else(|| "it is not available yet".to_owned(), said)),
-        },
-        ("batch", "Job") => job(object),
-        ("", "Service") => network::service(object),
-        ("gateway.networking.k8s.io", "Gateway") => network::gateway(object),
-        ("gateway.networking.k8s.io", "HTTPRoute") => network::route(object),
-        _ => State::Ready,
-    }
+    Some(match (group, text(object, "/kind")) {
+        ("apps", "Deployment") => deployment,
+        ("apps", "DaemonSet") => daemon_set,
+        ("apps", "StatefulSet") => stateful_set,
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => definition,
+        ("apiregistration.k8s.io", "APIService") => served_group,
+        ("batch", "Job") => job,
+        ("", "Service") => network::service,
+        ("gateway.networking.k8s.io", "Gateway") => network::gateway,
+        ("gateway.networking.k8s.io", "HTTPRoute") => network::route,
+        _ => return None,
+    })
+}
+
+/// Whether an object of this manifest can exist without being ready.
+pub fn is_awaited(manifest: &Value) -> bool {
+    rule(manifest).is_some()
+}
+
+/// What an object says of itself.
+pub fn state(object: &Value) -> State {
+    rule(object).map_or(State::Ready, |rule| rule(object))
 }
 
 /// The controller has not seen the latest spec.
@@ -126,6 +133,13 @@ fn definition(object: &Value) -> State {
     match is_true(object, "Established") {
         true => State::Ready,
         false => State::Waiting("it is not established yet".to_owned()),
+    }
+}
+
+fn served_group(object: &Value) -> State {
+    match is_true(object, "Available") {
+        true => State::Ready,
+        false => State::Waiting(condition(object, "Available").map_or_else(|| "it is not available yet".to_owned(), said)),
     }
 }
 
@@ -236,7 +250,7 @@ pub async fn wait(cluster: &Write, at: &ObjectRef, writer: &Writer) -> Result<()
             told = Some((reason, Instant::now()));
         }
         tokio::time::sleep(pause).await;
-        pause = (pause * 2).min(LONGEST_PAUSE);
+        pause = pause.mul_f64(1.5).min(LONGEST_PAUSE);
     }
 }
 
