@@ -46,6 +46,11 @@ impl Session {
             Some(cli::Events::Stderr) => Some(Arc::new(Events::to_stderr(&terminal))),
             Some(cli::Events::File(path)) => Some(Arc::new(Events::to_file(path)?)),
         };
+        if global.sandbox && global.kubeconfig.is_some() {
+            let problem = "--kubeconfig has no effect together with --sandbox, whose clusters have a kubeconfig of their own";
+            let way_out = "Leave one out; `podid sandbox serve --cluster FILE` puts a real cluster in the place of a simulated one.";
+            return Err(Failure::new(Exit::Usage, problem).hint(way_out));
+        }
         let sandbox = if global.sandbox { Some(Sandbox::open(&global).await?) } else { None };
         let access = sandbox.as_ref().map(Sandbox::access);
         let azure = azure::Settings {

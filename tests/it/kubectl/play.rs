@@ -1,5 +1,6 @@
-//! Replays a session: with each kubectl of this machine against the sandbox, with the newest against a real control plane. The output must equal
-//! the recorded one. `PODID_RECORD=1` records the output of all of them against the control plane (never the sandbox) again;
+//! Replays a session: with kubectls of this machine against the sandbox, with the newest against a real control plane. The output must equal
+//! the recorded one. Of adjacent versions that print the same, the newest is tried, and the oldest of all; `PODID_TEST_ALL_KUBECTLS` set: each.
+//! `PODID_RECORD=1` records the output of all of them against the control plane (never the sandbox) again;
 //! `PODID_RECORD=sandbox` does so for the parts that run on the sandbox only.
 
 use crate::common::both::Side;
@@ -82,11 +83,11 @@ pub fn play(side: Side, name: &str) {
         (Side::ControlPlane, Ok("1")) | (Side::Sandbox, Ok("sandbox")) => return record(side, &file, all),
         _ => {}
     }
-    let tried = match side {
-        Side::Sandbox => all,
-        Side::ControlPlane => all.last().map(std::slice::from_ref).unwrap_or_default(),
-    };
     let text = fs::read_to_string(&file).unwrap_or_else(|why| panic!("{}: {why}", file.display()));
+    let tried: Vec<&Program> = match side {
+        Side::Sandbox => tried(&Session::read(&text), all),
+        Side::ControlPlane => all.last().into_iter().collect(),
+    };
     for program in tried {
         let session = Session::read(&text);
         let mut played = Session::read(&text);
@@ -99,6 +100,15 @@ pub fn play(side: Side, name: &str) {
         let what = format!("{name}.session, kubectl 1.{}: - as recorded against a real API server, + against {where_}", program.minor);
         same(&what, &session.write(), &played.write());
     }
+}
+
+fn tried<'a>(session: &Session, all: &'a [Program]) -> Vec<&'a Program> {
+    let is_tried = |at: usize| match all.get(at + 1) {
+        _ if at == 0 || std::env::var_os("PODID_TEST_ALL_KUBECTLS").is_some() => true,
+        None => true,
+        Some(newer) => !session.is_equal_for(all[at].minor, newer.minor),
+    };
+    all.iter().enumerate().filter(|(at, _)| is_tried(*at)).map(|(_, program)| program).collect()
 }
 
 fn record(side: Side, file: &Path, all: &[Program]) {

@@ -72,6 +72,12 @@ impl Session {
         session
     }
 
+    /// Whether two minor versions run the same parts, and print the same.
+    pub fn is_equal_for(&self, one: u32, other: u32) -> bool {
+        let told = |part: &Part, of: u32| part.is_for(of).then(|| part.expected(of));
+        self.parts.iter().all(|part| told(part, one) == told(part, other))
+    }
+
     pub fn write(&self) -> String {
         let mut out = format!("{}\n\n", self.head.trim_end());
         for part in &self.parts {
@@ -149,6 +155,7 @@ mod tests {
         assert_eq!(session.write(), format!("{}\n", TEXT.trim_end()));
         let part = &session.parts[0];
         assert!(part.is_for(28) && !part.is_for(27));
+        assert!(session.is_equal_for(30, 31) && !session.is_equal_for(29, 30) && !session.is_equal_for(27, 28));
         assert_eq!((part.expected(29), part.expected(30)), ("two\n".into(), "? 1\none\n@@ no directive\n".into()));
     }
 
