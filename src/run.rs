@@ -28,7 +28,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> Exit {
         return Exit::Failed;
     }
     let before = Terminal::of_process(Options { events_on_stderr: cli::asks_for_events_on_stderr(&argv), ..Options::default() });
-    panics::report_to(&before);
+    panics::report_to(&before, |_| ());
     match catch_unwind(AssertUnwindSafe(|| run_to_end(&argv, &before))) {
         Ok(exit) => exit,
         // the panic was reported where it happened
@@ -48,7 +48,8 @@ fn run_to_end(argv: &[OsString], before: &Terminal) -> Exit {
         verbose: global.verbose,
         events_on_stderr: global.events == Some(cli::Events::Stderr),
     });
-    panics::report_to(&terminal);
+    let (own, format) = (terminal.clone(), global.output);
+    panics::report_to(&terminal, move |failure| drop(answer_failure(&own, format, failure)));
     log::start(&terminal);
     // one provider for the TLS connections of all libraries
     let _ = rustls::crypto::ring::default_provider().install_default();

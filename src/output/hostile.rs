@@ -218,7 +218,7 @@ fn a_value_for_scripts_is_exact_on_a_pipe_and_shown_on_a_terminal() {
 fn panics_where_a_parent_asks_for_it() {
     let Ok(how) = std::env::var("PODID_TEST_PANICS") else { return };
     let terminal = Terminal::of_process(Options { events_on_stderr: how == "events", ..Options::default() });
-    panics::report_to(&terminal);
+    panics::report_to(&terminal, |_| ());
     let ended = std::panic::catch_unwind(|| panic!("{HOSTILE}"));
     std::process::exit(if ended.is_err() { 70 } else { 0 });
 }

@@ -8,8 +8,9 @@ use std::{
     panic,
 };
 
-/// Reports each panic of this process, in whichever thread, to the terminal.
-pub fn report_to(terminal: &Terminal) {
+/// Reports each panic of this process, in whichever thread, to the terminal. Where a panic does not unwind, it also answers and ends the
+/// process: what was begun is in the journal of the state, as after a kill.
+pub fn report_to(terminal: &Terminal, answer: impl Fn(&Failure) + Send + Sync + 'static) {
     let terminal = terminal.clone();
     panic::set_hook(Box::new(move |info| {
         let place = info.location().map(|at| format!("at {}:{}", at.file(), at.line()));
@@ -17,6 +18,10 @@ pub fn report_to(terminal: &Terminal) {
         let backtrace = Backtrace::capture();
         if backtrace.status() == BacktraceStatus::Captured {
             terminal.complain(Text::of_lines(&backtrace.to_string()));
+        }
+        if cfg!(panic = "abort") {
+            answer(&failure(info.payload(), None));
+            std::process::exit(Exit::Bug.code().into());
         }
     }));
 }

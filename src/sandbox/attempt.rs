@@ -25,6 +25,9 @@ thread_local! {
     static INSIDE: Cell<usize> = const { Cell::new(0) };
 }
 
+/// The exit code of a bug.
+const BUG: i32 = 70;
+
 /// Within an attempt, a panic logs only its place, because its message may hold a part of the request. Other panics are reported as usual.
 fn hide_panic_messages() {
     static ONCE: Once = Once::new();
@@ -36,6 +39,9 @@ fn hide_panic_messages() {
             }
             let place = info.location().map(ToString::to_string).unwrap_or_default();
             tracing::error!("internal error in the sandbox at {place} (this is a bug in podid)");
+            if cfg!(panic = "abort") {
+                std::process::exit(BUG);
+            }
         }));
     });
 }
