@@ -1,7 +1,7 @@
 //! Proves that a workload can read its secrets: a short-lived pod gets them as the workload would, and the result is compared with the
 //! vault. It follows the chain that mode and delivery describe and knows neither by name. No value is ever read.
 //!
-//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `no_pod` does without one; `settle` waits before the first token request; `diagnosis` and
+//! `target` is what to prove, `storage` the same for blobs; `prover` has the clients; `pod` and `run_id` make the pod; `attempt` waits for it; `no_pod` does without one; `probe` follows the path to a vault hop by hop; `settle` waits before the first token request; `diagnosis` and
 //! `scheduling` find what the cluster reports as wrong; `comparison` finds what podid did not write; `rights` is what RBAC must allow.
 
 mod attempt;
@@ -9,6 +9,7 @@ mod comparison;
 mod diagnosis;
 mod no_pod;
 mod pod;
+mod probe;
 mod prover;
 mod rights;
 mod run_id;
@@ -19,8 +20,9 @@ mod target;
 
 pub use comparison::Difference;
 pub use pod::shown_name;
+pub use probe::{Hop, Probe, ProbePlan, Verdict};
 pub use prover::Prover;
-pub use rights::rights;
+pub use rights::{probe_rights, rights};
 pub use storage::storage_targets;
 pub use target::{Target, targets};
 

@@ -148,6 +148,7 @@ async fn dispatch(session: &Session, command: &Command) -> Result<Exit, Failure>
         Command::MigrateVault(migrate) => queries::migrate_vault(session, migrate).await,
         Command::Status { file } => queries::status(session, file.clone()).await,
         Command::Verify(verify) => queries::verify(session, verify).await,
+        Command::Probe(probe) => queries::probe(session, probe).await,
         Command::Credentials(wanted) => queries::credentials(session, wanted).await,
         Command::Read(look) => queries::look(session, look).await,
         Command::Doctor(doctor) => queries::doctor(session, doctor).await,

@@ -198,6 +198,9 @@ pub struct Vault {
     /// Whether it answers all networks. Nothing that is kept needs it.
     #[serde(skip)]
     pub is_public: bool,
+    /// Whether it answers only through private endpoints.
+    #[serde(skip)]
+    pub is_private: bool,
 }
 
 impl Vault {

@@ -260,11 +260,15 @@ struct NetworkBody {
 }
 
 impl Properties {
+    /// Whether public access is off, so that only private endpoints lead to it.
+    fn is_private(&self) -> bool {
+        self.public_network_access.as_deref().is_some_and(|access| access.eq_ignore_ascii_case("Disabled"))
+    }
+
     /// Whether it answers everybody who has a token: neither is public access off, nor does its firewall deny what it does not know.
     fn is_public(&self) -> bool {
-        let off = self.public_network_access.as_deref().is_some_and(|access| access.eq_ignore_ascii_case("Disabled"));
         let denies = self.network_acls.as_ref().and_then(|acls| acls.default_action.as_deref());
-        !off && !denies.is_some_and(|action| action.eq_ignore_ascii_case("Deny"))
+        !self.is_private() && !denies.is_some_and(|action| action.eq_ignore_ascii_case("Deny"))
     }
 }
 
@@ -323,7 +327,7 @@ fn deleted_properties<'de, D: serde::Deserializer<'de>>(from: D) -> std::result:
 /// Converts a vault's body. `asked` is the vault that was requested; tokens and secrets will go to the address in the body.
 fn vault(asked: &ArmId, body: VaultBody) -> Result<Vault> {
     let properties = body.properties;
-    let is_public = properties.is_public();
+    let (is_public, is_private) = (properties.is_public(), properties.is_private());
     // the response to a PUT has no trailing slash, that to a GET has one
     let uri = properties.vault_uri.unwrap_or_else(|| format!("https://{}.vault.azure.net", asked.name()));
     Ok(Vault {
@@ -337,6 +341,7 @@ fn vault(asked: &ArmId, body: VaultBody) -> Result<Vault> {
         purge_protection: properties.enable_purge_protection.unwrap_or(false),
         sku: properties.sku.map(|sku| sku.name.to_ascii_lowercase()).unwrap_or_default(),
         is_public,
+        is_private,
         retention_days: properties.soft_delete_retention_in_days,
         id: body.id,
     })

@@ -1,5 +1,6 @@
 //! The pages of faults that all modes and deliveries have in common.
 
+pub mod network;
 mod vault;
 
 use super::page::Page;
@@ -264,5 +265,5 @@ static OWN: &[&Page] = &[
 ];
 
 pub fn all() -> impl Iterator<Item = &'static Page> {
-    OWN.iter().chain(vault::ALL).copied()
+    OWN.iter().chain(vault::ALL).chain(network::ALL).copied()
 }

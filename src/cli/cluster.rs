@@ -59,6 +59,7 @@ pub enum RbacCommand {
     Status,
     Down,
     Verify,
+    Probe,
     Bind,
     Unbind,
     /// `mount apply` and `mount delete`

@@ -1,7 +1,7 @@
 //! The commands with their arguments, as values.
 
 use super::{
-    Credentials, Doctor, Explain, Global, Graph, Import, Inventory, Lint, Logs, MigrateVault, Rbac, ReadCommand, SandboxCommand,
+    Credentials, Doctor, Explain, Global, Graph, Import, Inventory, Lint, Logs, MigrateVault, Probe, Rbac, ReadCommand, SandboxCommand,
     StateCommand, Verify, WhoCan, Why,
     app_looks::{PrintPatch, Status as AppStatus},
 };
@@ -47,6 +47,8 @@ pub enum Command {
         file: Option<PathBuf>,
     },
     Verify(Verify),
+    /// Check the path from a pod to its vault hop by hop.
+    Probe(Probe),
     /// A single change: a request to fulfil, or to undo.
     Change {
         request: Request,

@@ -86,7 +86,7 @@ const KINDS: &[(&str, &[&str])] = &[
     ("serviceaccount", &["sa", "serviceaccounts"]),
 ];
 
-fn workload(text: &str) -> Result<(Option<String>, String), String> {
+pub fn workload(text: &str) -> Result<(Option<String>, String), String> {
     let Some((kind, name)) = text.split_once('/') else {
         names::dns_subdomain(text)?;
         return Ok((None, text.to_owned()));

@@ -27,6 +27,7 @@ mod logs;
 mod migrate_vault;
 mod mode_flags;
 mod mount;
+mod probe;
 pub mod read;
 mod redact;
 mod role;
@@ -52,6 +53,7 @@ pub use inventory::Inventory;
 pub use lint::Lint;
 pub use logs::Logs;
 pub use migrate_vault::MigrateVault;
+pub use probe::Probe;
 pub use read::ReadCommand;
 pub use sandbox::SandboxCommand;
 #[cfg(feature = "sandbox")]
@@ -101,6 +103,7 @@ enum Subcommands {
     Down(app::Down),
     Status(app::Status),
     Verify(verify::Verify),
+    Probe(probe::Probe),
     Inventory(inventory::Inventory),
     Why(why::Why),
     WhoCan(why::WhoCan),
@@ -165,6 +168,7 @@ pub fn parse<T: Into<OsString> + Clone>(argv: impl IntoIterator<Item = T>) -> Re
         Subcommands::Down(down) => Command::Down { file: down.file },
         Subcommands::Status(status) => Command::Status { file: status.file },
         Subcommands::Verify(verify) => Command::Verify(verify),
+        Subcommands::Probe(probe) => Command::Probe(probe),
         Subcommands::Inventory(inventory) => Command::Inventory(inventory),
         Subcommands::Why(why) => Command::Why(why),
         Subcommands::WhoCan(who) => Command::WhoCan(who),

@@ -12,10 +12,12 @@ use crate::chain::{
 };
 use serde_json::Value;
 
-const IMAGE: &str = "docker.io/curlimages/curl:8.10.1";
+pub const IMAGE: &str = "docker.io/curlimages/curl:8.10.1";
+/// What every such script begins with.
+pub const BEGINNING: &str = include_str!("in_pod/token.sh");
 
 /// The variable from which the Azure SDKs take the identity (azure-identity, `ManagedIdentityCredential`).
-pub(super) const CLIENT_ID: &str = "AZURE_CLIENT_ID";
+pub const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 
 /// `name` is what the script is called as a program.
 pub(super) fn program(script: &str, name: &str, arguments: impl Iterator<Item = String>) -> Program {
@@ -57,7 +59,7 @@ pub(super) fn token_stage(delivered: &Delivered, asked: Vec<Asked>) -> Stage {
 }
 
 /// The container's last run that ended. Kubelet starts it again until it succeeds.
-pub(super) fn last_run(pod: &Value) -> Option<&Value> {
+pub fn last_run(pod: &Value) -> Option<&Value> {
     let status = pod.pointer("/status/containerStatuses/0")?;
     status.pointer("/state/terminated").or_else(|| status.pointer("/lastState/terminated"))
 }
@@ -117,7 +119,7 @@ pub(super) fn report(pod: &Value, asked: &[Asked]) -> Option<String> {
 }
 
 /// The codes and the first line of an error of Azure; of any other answer all.
-fn readable(status: &str, answer: &str) -> String {
+pub fn readable(status: &str, answer: &str) -> String {
     let status = if status == "000" { String::new() } else { format!("{status} ") };
     if let (Some(code), Some(message)) = (element(answer, "Code"), element(answer, "Message")) {
         // the script makes one line of it

@@ -4,7 +4,7 @@ pub mod blobs;
 mod csi;
 pub mod delivery;
 mod flexvolume;
-mod in_pod;
+pub mod in_pod;
 mod recorded;
 mod sdk;
 mod vault_facts;

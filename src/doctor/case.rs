@@ -16,16 +16,13 @@ use crate::{
     inventory::{Mount, Token, Workload},
     modes,
     proof::Target,
-    resources::world::ClusterTarget,
+    resources::{ownership, world::ClusterTarget},
     survey::{
         Survey,
         kinds::{CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, STATEFUL_SET},
     },
 };
 use serde_json::Value;
-
-/// The pods of podid's own proofs.
-const PROOF: &str = "podid-verify-";
 
 pub struct Case<'a> {
     pub target: Target,
@@ -67,7 +64,7 @@ impl Selected {
         named && self.has_namespace(&workload.namespace)
     }
 
-    fn has_target(&self, target: &Target, workloads: &[&Workload]) -> bool {
+    pub fn has_target(&self, target: &Target, workloads: &[&Workload]) -> bool {
         let Some(name) = self.name.as_deref() else { return self.has_namespace(&target.delivered.namespace) };
         let named = self.kind.is_none() && target.delivered.name == name
             || self.kind.as_deref() == Some("serviceaccount") && target.bound.subject == name;
@@ -147,7 +144,7 @@ pub fn unbound(workloads: &[Workload], survey: &Survey, selected: &Selected) -> 
 }
 
 fn is_proof(workload: &Workload) -> bool {
-    workload.kind == POD.kind && workload.name.starts_with(PROOF)
+    workload.kind == POD.kind && ownership::is_own_pod(&workload.name)
 }
 
 /// Whether a workload gets the target's secrets, is bound by its objects, or has its name.

@@ -260,6 +260,10 @@ mod tests {
             ("AKV10032: Invalid issuer. Expected one of https://sts.windows.net/a/, found https://sts.windows.net/b/.", 7006),
             ("StatusCode=429 Code=\"TooManyRequests\"", 7004),
             (
+                "Get \"https://kv.vault.azure.net/secrets/conn/?api-version=7.4\": tls: failed to verify certificate: x509: certificate signed by unknown authority",
+                7010,
+            ),
+            (
                 "Error creating: Internal error occurred: failed calling webhook \"mutation.azure-workload-identity.io\": failed to call webhook: Post \"https://azure-wi-webhook-webhook-service.kube-system.svc:443/mutate-v1-pod?timeout=10s\": no endpoints available for service \"azure-wi-webhook-webhook-service\"",
                 1102,
             ),

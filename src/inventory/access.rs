@@ -224,6 +224,7 @@ mod tests {
     fn vault(rbac: bool, policies: Vec<PolicyEntry>) -> Vault {
         Vault {
             is_public: false,
+            is_private: false,
             id: ArmId::parse(VAULT).unwrap(),
             location: String::new(),
             tenant_id: "t".into(),

@@ -45,7 +45,9 @@ impl Attempt<'_> {
         if let Ok(now) = self.cluster.get(&self.pod.at).await {
             let now = now.filter(|now| field(now, "/metadata/uid") == self.pod.uid);
             let Some(now) = now else { return Some(deleted()) };
-            if let Some(reason) = ended(&now).or_else(|| scheduling::reason(&now)).or_else(|| image(&now, stage)) {
+            if let Some(reason) =
+                ended(&now).or_else(|| scheduling::reason(&now)).or_else(|| image(&now).filter(|_| matches!(stage.until, Until::Pod(_))))
+            {
                 return Some(reason);
             }
             report = stage.report.as_ref().and_then(|report| report(&now));
@@ -108,14 +110,14 @@ fn object(text: &str) -> String {
     name.filter(|n| !n.is_empty()).map(|n| format!(" (object {n})")).unwrap_or_default()
 }
 
-fn deleted() -> Reason {
+pub(super) fn deleted() -> Reason {
     let what = "the pod of the proof was deleted while it was needed";
     let hint = "Somebody else, or a controller, deletes pods in this namespace: look at its events, then run the proof again.";
     Reason::new(Heals::Never, MissingLink::new(POD, what).hint(hint))
 }
 
 /// The pod ended before its container ran: it was evicted, or its node did not take it.
-fn ended(pod: &Value) -> Option<Reason> {
+pub(super) fn ended(pod: &Value) -> Option<Reason> {
     if field(pod, "/status/phase") != "Failed" {
         return None;
     }
@@ -126,8 +128,8 @@ fn ended(pod: &Value) -> Option<Reason> {
 }
 
 /// An image matters only where the container has to run.
-fn image(pod: &Value, stage: &Stage) -> Option<Reason> {
-    let waiting = pod.pointer("/status/containerStatuses/0/state/waiting").filter(|_| matches!(stage.until, Until::Pod(_)))?;
+pub(super) fn image(pod: &Value) -> Option<Reason> {
+    let waiting = pod.pointer("/status/containerStatuses/0/state/waiting")?;
     let (reason, message) = (field(waiting, "/reason"), field(waiting, "/message"));
     if !matches!(reason, "InvalidImageName" | "ErrImageNeverPull" | "ErrImagePull" | "ImagePullBackOff") {
         return None;
@@ -189,12 +191,9 @@ mod tests {
                 "status": { "containerStatuses": [{ "state": { "waiting": { "reason": reason, "message": message } } }] },
             })
         };
-        let heals = |reason: &str, message: &str| image(&pod(reason, message), &runs(false)).map(|r| r.heals);
+        let heals = |reason: &str, message: &str| image(&pod(reason, message)).map(|r| r.heals);
         assert_eq!(heals("ImagePullBackOff", "pull access denied"), Some(Heals::Never));
         assert_eq!(heals("ErrImagePull", "i/o timeout"), Some(Heals::Within(RESTART * 2)));
         assert_eq!(heals("ContainerCreating", ""), None);
-        let api = crate::cluster::Api::new("", "v1", "Secret", "secrets");
-        let mount = stage(Until::Object { api, name: String::new(), read: Box::new(|_| None) }, true);
-        assert!(image(&pod("ErrImagePull", "not found"), &mount).is_none(), "the mount comes before the image");
     }
 }

@@ -5,7 +5,10 @@ use crate::{
     chain::{facts::PodPatch, texts::field, view::PodRef},
     cluster::{Api, Error as ClusterError, ObjectRef, Write},
     engine::fault::Fault,
-    resources::{manifest, ownership},
+    resources::{
+        manifest,
+        ownership::{self, VERIFY_POD},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -14,9 +17,10 @@ use std::time::Duration;
 /// The pause image: it needs no shell, runs as nobody, and is on most nodes already.
 const IMAGE: &str = "mcr.microsoft.com/oss/kubernetes/pause:3.9";
 
-const PREFIX: &str = "podid-verify-";
 /// Names of objects that are derived from the pod's name end at 253 characters.
 const LONGEST: usize = 40;
+/// Annotation of a pod that stays until somebody deletes it.
+pub(super) const KEPT: &str = "podid/kept";
 /// A pod ends by itself so long after the proof's time limit.
 const SPARE: Duration = Duration::from_secs(60);
 /// A pod that never got to a node does not end by itself. It is old when it is there so long after it was to end.
@@ -28,14 +32,18 @@ pub(super) fn api() -> Api {
 
 /// Every proof has a pod of its own, so that proofs that run at once do not meet.
 pub(super) fn name(class: &str) -> String {
+    name_of(VERIFY_POD, class)
+}
+
+pub(super) fn name_of(prefix: &str, class: &str) -> String {
     let id = uuid::Uuid::new_v4().simple().to_string();
     let class: String = class.chars().take(LONGEST).collect();
-    format!("{PREFIX}{}-{}", class.trim_end_matches(['-', '.']), id.get(..8).unwrap_or(&id))
+    format!("{prefix}{}-{}", class.trim_end_matches(['-', '.']), id.get(..8).unwrap_or(&id))
 }
 
 /// As a dry run shows it.
 pub fn shown_name(class: &str) -> String {
-    format!("{PREFIX}{class}-*")
+    format!("{VERIFY_POD}{class}-*")
 }
 
 /// The pod of one proof, as the cluster made it.
@@ -68,13 +76,17 @@ pub(super) async fn clear_leftovers(cluster: &Write, namespace: &str) -> Result<
 /// Whether no living run can still need it: it ended, it is old, or its run has ended.
 fn is_left_over(pod: &Value, now: Timestamp) -> bool {
     let text = |pointer: &str| field(pod, pointer);
-    if !text("/metadata/name").starts_with(PREFIX) {
+    if !ownership::is_own_pod(text("/metadata/name")) || pod.pointer("/metadata/annotations").is_some_and(|all| all.get(KEPT).is_some()) {
+        return false;
+    }
+    let run = pod.pointer("/metadata/annotations").and_then(|all| all.get(run_id::RUN)).and_then(Value::as_str);
+    // this run reads it yet
+    if run.is_some() && run == run_id::of_this_process().as_deref() {
         return false;
     }
     if matches!(text("/status/phase"), "Succeeded" | "Failed") {
         return true;
     }
-    let run = pod.pointer("/metadata/annotations").and_then(|all| all.get(run_id::RUN)).and_then(Value::as_str);
     if run.is_some_and(run_id::has_ended) {
         return true;
     }
@@ -83,15 +95,37 @@ fn is_left_over(pod: &Value, now: Timestamp) -> bool {
     made.is_ok_and(|made| now.duration_since(made) > SignedDuration::from_secs(limit).saturating_add(OLD))
 }
 
-/// Runs under the restricted pod security standard, and ends by itself should podid be killed. A program of the delivery is started again
-/// until it succeeds.
+/// What a pod of podid's is made of.
+pub(super) struct PodParts<'a> {
+    pub(super) app: &'a str,
+    /// Name of its container.
+    pub(super) container: &'static str,
+    pub(super) image: String,
+    /// None: the image's own.
+    pub(super) command: Option<Vec<String>>,
+    pub(super) patch: PodPatch,
+    /// A program that fails is started again until it succeeds; otherwise it runs once.
+    pub(super) again: bool,
+    /// The node, whatever its taints are; None: the scheduler chooses one.
+    pub(super) node: Option<&'a str>,
+    pub(super) limit: Duration,
+}
+
+/// The pod of a proof. A program of the delivery is started again until it succeeds.
 pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: Option<&str>, limit: Duration) -> Value {
     let program = target.delivery.program(&target.delivered);
-    let image = image.unwrap_or_else(|| program.as_ref().map_or(IMAGE, |program| program.image));
-    let PodPatch { labels, mut annotations, service_account, env, volume_mounts, volumes } = target.pod();
-    let mut all_labels = ownership::marks(&target.bound.app);
+    let image = image.unwrap_or_else(|| program.as_ref().map_or(IMAGE, |program| program.image)).to_owned();
+    let (app, patch, again) = (target.bound.app.as_str(), target.pod(), program.is_some());
+    let command = program.map(|program| program.command);
+    made_of(pod, PodParts { app, container: "verify", image, command, patch, again, node: None, limit })
+}
+
+/// Runs under the restricted pod security standard, and ends by itself should podid be killed.
+pub(super) fn made_of(pod: &ObjectRef, parts: PodParts<'_>) -> Value {
+    let PodPatch { labels, mut annotations, service_account, env, volume_mounts, volumes } = parts.patch;
+    let mut all_labels = ownership::marks(parts.app);
     all_labels.extend(labels);
-    let mut metadata = json!({ "name": pod.name, "namespace": target.bound.namespace, "labels": all_labels });
+    let mut metadata = json!({ "name": pod.name, "namespace": pod.namespace, "labels": all_labels });
     annotations.extend(run_id::of_this_process().map(|run| (run_id::RUN.to_owned(), run)));
     if !annotations.is_empty() {
         metadata["annotations"] = json!(annotations);
@@ -101,8 +135,8 @@ pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: Option<&str>, li
         "kind": "Pod",
         "metadata": metadata,
         "spec": {
-            "restartPolicy": "Never",
-            "activeDeadlineSeconds": (limit + SPARE).as_secs(),
+            "restartPolicy": if parts.again { "OnFailure" } else { "Never" },
+            "activeDeadlineSeconds": (parts.limit + SPARE).as_secs(),
             "automountServiceAccountToken": false,
             "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 0,
@@ -112,8 +146,8 @@ pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: Option<&str>, li
                 "seccompProfile": { "type": "RuntimeDefault" },
             },
             "containers": [{
-                "name": "verify",
-                "image": image,
+                "name": parts.container,
+                "image": parts.image,
                 "env": env,
                 "resources": { "requests": { "cpu": "10m", "memory": "16Mi" }, "limits": { "cpu": "100m", "memory": "32Mi" } },
                 "securityContext": {
@@ -124,14 +158,18 @@ pub(super) fn manifest(target: &Target, pod: &ObjectRef, image: Option<&str>, li
             "volumes": volumes,
         },
     });
-    if let Some(program) = program {
-        manifest["spec"]["restartPolicy"] = "OnFailure".into();
+    if let Some(command) = parts.command {
         let container = &mut manifest["spec"]["containers"][0];
-        container["command"] = program.command.into();
+        container["command"] = command.into();
         container["resources"]["limits"]["memory"] = "64Mi".into();
     }
     if let Some(name) = service_account {
         manifest["spec"]["serviceAccountName"] = name.into();
+    }
+    // as `kubectl debug node` does it
+    if let Some(node) = parts.node {
+        manifest["spec"]["nodeName"] = node.into();
+        manifest["spec"]["tolerations"] = json!([{ "operator": "Exists" }]);
     }
     manifest
 }
@@ -166,5 +204,9 @@ mod tests {
         let mut of_a_run = pod("podid-verify-shop-0a1b2c3d", "Pending", "2026-11-30T11:59:00Z");
         of_a_run["metadata"]["annotations"] = json!({ run_id::RUN: "of another machine" });
         assert!(!left(&of_a_run));
+        let mut kept = pod("podid-probe-shop-0a1b2c3d", "Succeeded", "2026-11-30T11:00:00Z");
+        assert!(left(&kept));
+        kept["metadata"]["annotations"] = json!({ KEPT: "true" });
+        assert!(!left(&kept), "somebody wants to look at it");
     }
 }

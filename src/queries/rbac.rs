@@ -232,6 +232,7 @@ fn needs(asked: &Rbac, used: &Used, nodes: &Nodes) -> Result<Vec<Right>, Failure
             RbacCommand::Verify => {
                 needs.extend(proof::rights(&used.modes, &used.deliveries));
             }
+            RbacCommand::Probe => needs.extend(proof::probe_rights(&used.modes)),
             RbacCommand::Rebuild => {
                 // it looks for the objects of all modes and deliveries
                 needs.extend(resources::all().flat_map(|kind| kind.access(Access::Read).into_iter().chain(kind.access(Access::List))));

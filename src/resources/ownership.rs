@@ -7,6 +7,15 @@ pub const MANAGED_BY: &str = "managed-by";
 pub const PODID: &str = "podid";
 pub const APP: &str = "podid-app";
 
+/// The names of the short-lived pods that podid makes begin so: those of proofs, and those of probes.
+pub const VERIFY_POD: &str = "podid-verify-";
+pub const PROBE_POD: &str = "podid-probe-";
+
+/// Whether a pod of this name is one of podid's own, and no workload.
+pub fn is_own_pod(name: &str) -> bool {
+    [VERIFY_POD, PROBE_POD].iter().any(|prefix| name.starts_with(prefix))
+}
+
 pub fn marks(app: &str) -> BTreeMap<String, String> {
     [(MANAGED_BY.to_owned(), PODID.to_owned()), (APP.to_owned(), app.to_owned())].into()
 }

@@ -86,11 +86,16 @@ pub async fn answer(running: Arc<Running>, conn: Conn, host: String, request: hy
         body: Bytes::new(),
     };
     let answered = caught_while(handle(&running, conn, by, &request, &head.headers, body)).await;
-    seal(answered.unwrap_or_else(|Panicked| {
+    let mut response = answered.unwrap_or_else(|Panicked| {
         let response = body_limits::internal(&request.host, running.cluster(&request.host).is_some());
         log_answer(&running, conn, by, &request, response.status, began);
         response
-    }))
+    });
+    // HTTP/2 has no body after HEAD, and hyper sends one that it is given
+    if request.method == "HEAD" {
+        response.body = Body::Full(Bytes::new());
+    }
+    seal(response)
 }
 
 /// Reads the body only if the caller may make the request.

@@ -36,6 +36,7 @@ mod modes;
 mod mounted;
 mod ownership;
 mod pod_identity_addon;
+mod probe;
 mod proofs;
 mod prune;
 mod rbac;

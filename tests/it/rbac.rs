@@ -2,6 +2,7 @@
 //! what RBAC allows.
 
 mod apps;
+mod probe;
 mod tokens;
 
 use crate::common::{

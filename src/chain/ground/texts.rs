@@ -120,6 +120,27 @@ pub const OF_VAULT: &[Symptom] = &[
     )
     .unless(&["no such host", "169.254.169.254", "webhook"])
     .page(&pages::TIMEOUT),
+    // Go, curl, OpenSSL, .NET and Java name an unknown authority each in its own way
+    Symptom::known(
+        &[
+            "x509: certificate signed by unknown authority",
+            "unable to get local issuer certificate",
+            "self-signed certificate in certificate chain",
+            "self signed certificate in certificate chain",
+            "The remote certificate is invalid because of errors in the certificate chain",
+            "PKIX path building failed",
+        ],
+        Heals::Never,
+        "a proxy on the way replaces the certificate of the vault or of Entra",
+        |view, _| {
+            format!(
+                "Exempt *.vault.azure.net and login.microsoftonline.com from TLS inspection; who issued the certificate shows {}.",
+                view.commands.podid(&["probe", "-n", &view.bound.namespace])
+            )
+        },
+    )
+    .unless(&["webhook", "kubernetes.default", "azmk8s.io", "/apis/", "/api/v1"])
+    .page(&pages::network::INTERCEPTED),
 ];
 
 pub const OF_GRANT: &[Symptom] = &[Symptom {

@@ -64,7 +64,7 @@ pub static FIREWALL: Page = Page::error(
     "the subnet of the nodes is not allowed, or has no service endpoint for Microsoft.KeyVault",
     "public access is off, and the nodes have no private endpoint",
 ])
-.podid(&["podid vault show -n VAULT -g GROUP"])
+.podid(&["podid vault show -n VAULT -g GROUP", "podid probe NAME -n NAMESPACE"])
 .native(&["az keyvault network-rule list --name VAULT", "az keyvault network-rule add --name VAULT --subnet SUBNET-ID"]);
 
 pub static DNS: Page = Page::error(
@@ -77,6 +77,7 @@ pub static DNS: Page = Page::error(
     "the private DNS zone privatelink.vaultcore.azure.net is not linked to the nodes' network",
     "a DNS server of one's own answers with the public address now and then",
 ])
+.podid(&["podid probe NAME -n NAMESPACE"])
 .native(&[
     "kubectl run dns --rm -it --image=busybox -- nslookup VAULT.vault.azure.net",
     "az network private-dns link vnet list -g GROUP -z privatelink.vaultcore.azure.net",
@@ -101,7 +102,7 @@ pub static TIMEOUT: Page = Page::error(
     "a private vault's name resolves to its public address",
     "the pod starts while the node is overloaded",
 ])
-.podid(&["podid logs csi --workload NAME -n NAMESPACE"])
+.podid(&["podid probe NAME -n NAMESPACE", "podid logs csi --workload NAME -n NAMESPACE"])
 .native(&["kubectl debug node/NODE -it --image=curlimages/curl -- curl -sv https://VAULT.vault.azure.net/healthstatus"]);
 
 pub static TENANT: Page = Page::error(

@@ -35,6 +35,7 @@ fn help_of_the_top() {
       down       Delete what podid created for an app; data is kept unless you name it
       status     Compare what exists with what podid created
       verify     Prove with a short-lived pod that workloads can read their secrets
+      probe      Check the path from a pod to its vault hop by hop: DNS, TCP, TLS, token, read
       inventory  List workloads with their identities, secrets and owners, whoever made them
       why        Show how a workload may read a secret, or the first link that is missing
       who-can    List every principal, workload and pod that can read a secret, and how

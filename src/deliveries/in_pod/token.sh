@@ -6,14 +6,15 @@ field() { printf '%s' "$1" | sed -n "s/.*\"$2\": *\"\([^\"]*\)\".*/\1/p"; }
 shown() { printf '%s' "$1" | tr '\r\n\t' '   ' | cut -c1-1200; }
 newline='
 '
-# Sends METHOD to URL, with further options of curl, and sets `code` and `body`; the headers come from stdin.
+# Sends METHOD to URL, with further options of curl, and sets `code`, `body`, and in seconds `took`; the headers come from stdin.
 request() {
   method=$1 url=$2
   shift 2
-  body=
-  if reply=$(curl -s --max-time 120 -X "$method" -H @- -w '\n%{http_code}' "$@" "$url"); then
+  body='' took=0
+  if reply=$(curl -s --max-time 120 -X "$method" -H @- -w '\n%{time_total} %{http_code}' "$@" "$url"); then
     code=${reply##*"$newline"}
     body=${reply%"$newline"*}
+    took=${code% *} code=${code#* }
     return
   else
     failed=$?
@@ -23,6 +24,7 @@ request() {
     6) body='no such host' ;;
     7) body='connection refused' ;;
     28) body='timed out' ;;
+    60) body='unable to get local issuer certificate' ;;
     127) body='curl: not found' ;;
     *) body="curl exit code $failed" ;;
   esac

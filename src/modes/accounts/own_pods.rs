@@ -10,6 +10,7 @@ use crate::{
     },
     cluster::Api,
     engine::resource::Side,
+    resources::ownership,
 };
 use serde_json::Value;
 
@@ -24,7 +25,7 @@ pub async fn warnings(view: &View<'_>) -> Vec<String> {
     let pods = view.cluster.list(&Api::new("", "v1", "Pod", "pods"), Some(namespace), None).await.unwrap_or_default();
     let is_own = |pod: &&Value| {
         field(pod, "/spec/serviceAccountName") == view.bound.subject
-            && !field(pod, "/metadata/name").starts_with("podid-verify-")
+            && !ownership::is_own_pod(field(pod, "/metadata/name"))
             && !matches!(field(pod, "/status/phase"), "Succeeded" | "Failed")
     };
     let own: Vec<&Value> = pods.iter().filter(is_own).collect();

@@ -26,6 +26,7 @@ mod nmi;
 mod nodes;
 mod plugin;
 mod pod_check;
+mod probe;
 mod provider;
 mod service_account;
 mod tasks;

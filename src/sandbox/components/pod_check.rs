@@ -1,23 +1,24 @@
-//! The one container that does more than run: podid's check of an app that reads Key Vault, or uses a storage account, by itself. It is known
-//! by its command, and what its script does with curl is done here: a token, and then each secret, or a blob that is written, read and
-//! deleted. The token comes from Entra where the environment names a token file, otherwise from the metadata service, which NMI answers
+//! The one container that does more than run: podid's check of an app that reads Key Vault, or uses a storage account, by itself, or its
+//! probe of the network. It is known by its command, and what its script does with curl is done here: a token, and then each secret, or a
+//! blob that is written, read and deleted; `probe` has what comes before that in a probe. The token comes from Entra where the environment names a token file, otherwise from the metadata service, which NMI answers
 //! where it runs. The termination message is the one that the script writes.
 
 use super::federation::{self, TokenError, variable};
 use super::nmi;
+use super::probe::{self, Network, shown};
 use super::provider::ProviderContext;
 use super::workloads::Program;
 use base64::Engine as _;
 use reqwest::Method;
 use serde_json::Value;
 use std::fmt::Write as _;
+use std::time::Instant;
 
 /// `$0` of the scripts.
 const SECRETS: &str = "podid-check";
 const BLOB: &str = "podid-blob-check";
+const PROBE: &str = "podid-probe";
 const CONTENT: &str = "written by podid verify";
-/// What the script keeps of an answer.
-const LONGEST: usize = 1200;
 
 pub(super) struct PodCheck<'a> {
     pod: &'a Value,
@@ -28,13 +29,15 @@ pub(super) struct PodCheck<'a> {
 enum Work<'a> {
     Secrets { vault: &'a str, names: Vec<&'a str> },
     Blob { url: &'a str },
+    Probe { vault: &'a str, login: &'a str, resource: &'a str, objects: Vec<&'a str> },
 }
 
 impl Work<'_> {
-    fn resource(&self) -> &'static str {
+    fn resource(&self) -> String {
         match self {
-            Self::Secrets { .. } => "https://vault.azure.net",
-            Self::Blob { .. } => "https://storage.azure.com",
+            Self::Secrets { .. } => "https://vault.azure.net".to_owned(),
+            Self::Blob { .. } => "https://storage.azure.com".to_owned(),
+            Self::Probe { resource, .. } => resource.replace("%3A", ":").replace("%2F", "/"),
         }
     }
 }
@@ -52,12 +55,23 @@ impl<'a> PodCheck<'a> {
         let work = match command.as_slice() {
             ["sh", "-c", _, SECRETS, names @ ..] => Work::Secrets { vault: variable(container, "KEYVAULT_URI"), names: names.to_vec() },
             ["sh", "-c", _, BLOB] => Work::Blob { url: variable(container, "BLOB_URL") },
+            ["sh", "-c", _, PROBE, vault, login, resource, objects @ ..] => {
+                Work::Probe { vault, login, resource, objects: objects.to_vec() }
+            }
             _ => return None,
         };
         Some(Self { pod, container, work })
     }
 
     pub(super) async fn run(&self, access: &ProviderContext) -> Ended {
+        if let Work::Probe { vault, login, objects, .. } = &self.work {
+            let network = Network { azure: &access.azure, container: self.container };
+            let (mut message, mut reaches_vault) = (String::new(), false);
+            if network.connect(vault, login, &mut message, &mut reaches_vault).await {
+                self.ask(access, vault, objects, reaches_vault, &mut message).await;
+            }
+            return Ended { exit_code: 0, message };
+        }
         let token = match self.token(access).await {
             Ok(token) => token,
             Err((status, answer)) => return Ended { exit_code: 1, message: format!("token {status:03} {}\n", shown(&answer)) },
@@ -67,13 +81,32 @@ impl<'a> PodCheck<'a> {
         let exit_code = match &self.work {
             Work::Secrets { vault, names } => read_secrets(access, &token, vault, names, &mut message).await,
             Work::Blob { url } => use_blob(access, &token, url, &mut message).await,
+            Work::Probe { .. } => 0,
         };
         Ended { exit_code, message }
+    }
+
+    /// The last hops of a probe: the token, and what it opens.
+    async fn ask(&self, access: &ProviderContext, vault: &str, objects: &[&str], reaches_vault: bool, message: &mut String) {
+        let begun = Instant::now();
+        let token = match self.token(access).await {
+            Ok(token) => token,
+            Err((status, answer)) => {
+                let _ = writeln!(message, "{:.6} token {status:03} {}", begun.elapsed().as_secs_f64(), shown(&answer));
+                return;
+            }
+        };
+        let claim = |name: &str| claims(&token)[name].as_str().unwrap_or_default().to_owned();
+        let _ = writeln!(message, "{:.6} token 200 {} {}", begun.elapsed().as_secs_f64(), claim("appid"), claim("oid"));
+        if reaches_vault {
+            probe::read(access, &token, vault, objects, message).await;
+        }
     }
 
     /// Asks as the pod: Entra, or NMI where it runs on the node, otherwise the node's metadata service.
     async fn token(&self, access: &ProviderContext) -> Result<String, TokenError> {
         let resource = self.work.resource();
+        let resource = resource.as_str();
         if let Some(token) = federation::token(access, self.pod, self.container, resource).await {
             return token;
         }
@@ -151,9 +184,4 @@ fn claims(token: &str) -> Value {
     let payload = token.split('.').nth(1).unwrap_or_default();
     let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(payload).unwrap_or_default();
     serde_json::from_slice(&bytes).unwrap_or_default()
-}
-
-/// One line of limited length.
-fn shown(answer: &str) -> String {
-    answer.replace(['\r', '\n', '\t'], " ").chars().take(LONGEST).collect()
 }

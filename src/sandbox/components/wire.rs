@@ -80,6 +80,11 @@ impl AzureClient {
         self.send(if let Some(token) = token { request.bearer_auth(token) } else { request }).await
     }
 
+    /// Asks a host without a credential.
+    pub(super) async fn head(&self, url: &str) -> Result<AzureResponse, String> {
+        self.send(self.client.head(url)).await
+    }
+
     /// Writes a block blob, if there is a body, or reads or deletes one.
     pub(super) async fn blob(&self, method: Method, url: &str, token: &str, body: Option<&'static str>) -> Result<AzureResponse, String> {
         let request = self.client.request(method, url).bearer_auth(token).header("x-ms-version", "2021-12-02");
