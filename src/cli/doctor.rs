@@ -18,7 +18,8 @@ Examples:
   podid doctor --watch                       while something is being mended
 
 It only reads: no pod is made and no token is asked for. The first broken link of each chain is a finding; what
-follows from it is listed with it. A finding is suppressed by `--suppress`, or by `suppress:` in the spec with a
+follows from it is listed with it. Where a chain is broken or pods are not ready, the logs of its components are
+read, too, from the creation of the pods on, and what they say is told with it. A finding is suppressed by `--suppress`, or by `suppress:` in the spec with a
 reason.";
 
 /// Find the broken link between workloads and their secrets, without any change

@@ -13,6 +13,8 @@ pub struct LogRange {
     /// The last lines.
     pub lines: u32,
     pub since_seconds: Option<u64>,
+    /// None: as many as the lines have.
+    pub most_bytes: Option<u64>,
     /// The log of the container that ran before a restart.
     pub previous: bool,
 }
@@ -20,10 +22,12 @@ pub struct LogRange {
 pub(super) async fn log(connection: &ServerConnection, pod: &ObjectRef, container: &str, range: &LogRange) -> Result<String> {
     let lines = range.lines.to_string();
     let since = range.since_seconds.map(|seconds| seconds.to_string());
+    let bytes = range.most_bytes.map(|bytes| bytes.to_string());
     let parts = [
         ("container", Some(container)),
         ("tailLines", Some(lines.as_str())),
         ("sinceSeconds", since.as_deref()),
+        ("limitBytes", bytes.as_deref()),
         ("previous", range.previous.then_some("true")),
         ("timestamps", Some("true")),
     ];

@@ -2,21 +2,24 @@
 
 use super::{
     case::{self, Case},
+    reports::Reports,
     seen::{Seen, lacking, unknown},
 };
 use crate::{
     chain::{
         ground::{is_refusal, refused_caller},
         link::{Meaning, MissingLink, POD},
+        page::Severity,
         pages,
         texts::{cut, field, first_lines, last_seen},
         view::{PodRef, View},
     },
-    cluster::{Api, ObjectRef},
+    cluster::ObjectRef,
     engine::desired::Requester,
-    inventory::Workload,
+    inventory::{Workload, WorkloadPod},
     survey::kinds::{POD as POD_KIND, REPLICA_SET},
 };
+use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 pub fn reference(pod: &Value) -> PodRef {
@@ -98,12 +101,41 @@ fn wire(case: &Case<'_>, view: &View<'_>, workload: &Workload) -> String {
     }
 }
 
-/// What components, kubelet and controllers report of pods that are not ready, or are not created.
-pub async fn events(case: &Case<'_>, view: &View<'_>, seen: &mut Vec<Seen>) {
+/// Reasons of events about a pod that runs: rotation fails, and its secrets grow old.
+const OF_ROTATION: &[&str] = &["MountRotationFailed", "SecretRotationFailed", "FailedMount"];
+
+/// Whether all pods are there, and ready.
+pub fn are_ready(case: &Case<'_>) -> bool {
+    let is_ready = |pod: &WorkloadPod| pod.is_ready || pod.phase == "Succeeded";
+    case.workloads.iter().all(|workload| !is_short(workload) && workload.pods.iter().all(is_ready))
+}
+
+fn is_short(workload: &Workload) -> bool {
+    workload.wanted.is_some_and(|wanted| i64::try_from(workload.pods.len()).unwrap_or(i64::MAX) < wanted)
+}
+
+/// Since when a pod is ready.
+fn ready_since(pod: &Value) -> Option<Timestamp> {
+    let conditions = pod.pointer("/status/conditions").and_then(Value::as_array)?;
+    let ready = conditions.iter().find(|one| field(one, "/type") == "Ready" && field(one, "/status") == "True")?;
+    field(ready, "/lastTransitionTime").parse().ok()
+}
+
+/// What components, kubelet and controllers report of pods that are not ready, or are not created; of pods that run, why their secrets are not
+/// renewed; and where the chain is broken, of the objects that bind them.
+pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_broken: bool, seen: &mut Vec<Seen>) {
     let Some(survey) = view.survey else { return };
     let mut texts: Vec<(String, String, String)> = Vec::new();
     let mut names: Vec<String> = Vec::new();
+    let mut running: Vec<(&str, Timestamp)> = Vec::new();
+    if is_broken {
+        names.extend(case.target.bound.objects.values().cloned());
+    }
     for workload in &case.workloads {
+        for pod in workload.pods.iter().filter(|pod| pod.is_ready) {
+            let object = survey.cluster.named(&POD_KIND, &workload.namespace, &pod.name);
+            running.extend(object.and_then(ready_since).map(|since| (pod.name.as_str(), since)));
+        }
         for pod in workload.pods.iter().filter(|pod| !pod.is_ready && !matches!(pod.phase.as_str(), "Succeeded")) {
             names.push(pod.name.clone());
             let Some(object) = survey.cluster.named(&POD_KIND, &workload.namespace, &pod.name) else { continue };
@@ -115,8 +147,7 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, seen: &mut Vec<Seen>) {
                 ));
             }
         }
-        let is_short = workload.wanted.is_some_and(|wanted| i64::try_from(workload.pods.len()).unwrap_or(i64::MAX) < wanted);
-        if is_short {
+        if is_short(workload) {
             names.push(workload.name.clone());
             let sets = survey.cluster.of_kind(&REPLICA_SET).iter();
             let own = sets.filter(|set| field(set, "/metadata/namespace") == workload.namespace);
@@ -127,14 +158,17 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, seen: &mut Vec<Seen>) {
             names.extend(own.map(|set| field(set, "/metadata/name").to_owned()));
         }
     }
-    if names.is_empty() {
+    if names.is_empty() && running.is_empty() {
         return;
     }
-    let api = Api::new("", "v1", "Event", "events");
-    let mut listed = view.cluster.selected(&api, Some(&case.target.bound.namespace), "type=Warning").await.unwrap_or_default();
-    listed.retain(|event| names.iter().any(|name| name == field(event, "/involvedObject/name")));
+    let all = reports.warnings(&case.target.bound.namespace).await;
+    let about = |event: &&Value| names.iter().any(|name| name == field(event, "/involvedObject/name"));
+    let mut listed: Vec<&Value> = all.iter().filter(about).collect();
     listed.sort_by_key(|event| std::cmp::Reverse(last_seen(event)));
-    for event in &listed {
+    for (event, pod) in of_rotation(&all, &running) {
+        renewal(case, view, event, pod, seen).await;
+    }
+    for event in listed {
         let (reason, message) = (field(event, "/reason"), field(event, "/message"));
         let about = format!("{} {}", field(event, "/involvedObject/kind").to_lowercase(), field(event, "/involvedObject/name"));
         texts.push((format!("the {about} is not well: {reason}"), message.to_owned(), format!("the event {reason} of the {about}")));
@@ -147,6 +181,34 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, seen: &mut Vec<Seen>) {
             seen.push(Seen::of(missing, link, place));
         }
     }
+}
+
+/// The latest event of each running pod that says why its secrets are not renewed. What is older than the pod's readiness is over.
+fn of_rotation<'a>(all: &'a [Value], running: &[(&'a str, Timestamp)]) -> Vec<(&'a Value, &'a str)> {
+    const SPARE: SignedDuration = SignedDuration::from_secs(5);
+    let newest = |(pod, since): &(&'a str, Timestamp)| {
+        let own = all.iter().filter(|event| field(event, "/involvedObject/name") == *pod && OF_ROTATION.contains(&field(event, "/reason")));
+        let late = own.filter(|event| last_seen(event).is_some_and(|at| at.duration_since(*since) > SPARE));
+        late.max_by_key(|event| last_seen(event)).map(|event| (event, *pod))
+    };
+    running.iter().filter_map(newest).collect()
+}
+
+/// The pod runs with what it has, so this is a warning.
+async fn renewal(case: &Case<'_>, view: &View<'_>, event: &Value, pod: &str, seen: &mut Vec<Seen>) {
+    let (reason, message) = (field(event, "/reason"), field(event, "/message"));
+    let what = format!("the secrets of the pod {pod} are not renewed: {reason}");
+    let Some(mut missing) = of_text(case, view, &what, message).await else { return };
+    if missing.what != what {
+        missing.causes.insert(0, what);
+    }
+    let link = case.target.links.iter().find(|link| link.name == missing.link);
+    if seen.iter().any(|one| one.missing.link == missing.link && one.missing.what == missing.what) {
+        return;
+    }
+    let mut one = Seen::of(missing, link, format!("the event {reason} of the pod {pod}"));
+    one.severity = Severity::Warning;
+    seen.push(one);
 }
 
 /// Why containers do not run, as kubelet says it.

@@ -4,7 +4,8 @@
 use super::{
     case::{self, Case},
     finding::Finding,
-    pods,
+    logs, pods,
+    reports::Reports,
     seen::Seen,
 };
 use crate::{
@@ -30,6 +31,7 @@ pub struct Walk<'a> {
     pub cluster: &'a cluster::Read,
     pub azure: &'a azure::Read,
     pub survey: &'a Survey,
+    pub reports: &'a Reports<'a>,
 }
 
 impl Walk<'_> {
@@ -44,16 +46,14 @@ impl Walk<'_> {
             self.look(case, &view, Some(pod), &mut seen).await;
         }
         pods::templates(case, &base, &mut seen);
-        pods::events(case, &base, &mut seen).await;
         spare(&base, &mut seen);
-        for one in seen.iter_mut().filter(|_| case.is_by_volume_alone()) {
-            let of_app = case.target.links.iter().any(|link| link.name == one.missing.link && link.of_app);
-            // an event about the pods themselves says that it is needed
-            if of_app && one.severity == Severity::Error && !one.evidence.starts_with("the event") {
-                one.severity = Severity::Warning;
-                one.missing.causes.push("the volume gets its token without it; only an app that asks by itself needs it".to_owned());
-            }
+        soften(case, &mut seen);
+        let is_broken = |seen: &[Seen]| seen.iter().any(|one| one.severity == Severity::Error) || !pods::are_ready(case);
+        pods::events(case, &base, self.reports, is_broken(&seen), &mut seen).await;
+        if is_broken(&seen) {
+            logs::look(case, &base, self.reports, &mut seen).await;
         }
+        soften(case, &mut seen);
         let mut findings = self.findings(case, seen);
         if findings.iter().all(|finding| finding.severity != Severity::Error) {
             let unexplained = case::missing_edges(case).into_iter().map(|(why, hint)| {
@@ -153,6 +153,18 @@ fn spare(view: &View<'_>, seen: &mut [Seen]) {
         if one.evidence.starts_with("what exists, compared") {
             one.severity = Severity::Warning;
             one.missing.causes.push(format!("the identity has the right by another way: {how}"));
+        }
+    }
+}
+
+/// What only an app needs is no fault of a volume that gets its token without it, unless components report that it is needed.
+fn soften(case: &Case<'_>, seen: &mut [Seen]) {
+    let is_told = |one: &Seen| one.evidence.starts_with("the event") || one.evidence.starts_with("the log");
+    for one in seen.iter_mut().filter(|_| case.is_by_volume_alone()) {
+        let of_app = case.target.links.iter().any(|link| link.name == one.missing.link && link.of_app);
+        if of_app && one.severity == Severity::Error && !is_told(one) {
+            one.severity = Severity::Warning;
+            one.missing.causes.push("the volume gets its token without it; only an app that asks by itself needs it".to_owned());
         }
     }
 }

@@ -16,7 +16,7 @@ pub use document::{age, class_mode, document, operators, owner, running, users};
 pub use node_identity::node_identities;
 pub use origin::origin;
 pub use who_can::{User, Way, who_can};
-pub use workload::{Mount, Token, Workload};
+pub use workload::{Mount, Token, Workload, WorkloadPod};
 
 use crate::{
     azure::{ArmId, Vault},

@@ -8,6 +8,7 @@ use crate::{
     doctor::{
         case,
         finding::{Finding, Report},
+        reports::Reports,
         walk::Walk,
     },
     engine::input::Input,
@@ -21,6 +22,7 @@ use crate::{
     survey::{Scope, Survey},
 };
 use futures::{StreamExt as _, stream};
+use jiff::Timestamp;
 use std::{sync::Arc, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
@@ -163,7 +165,8 @@ async fn examine(
     if !wide {
         cases.retain(|case| !case.target.bound.keys.is_empty());
     }
-    let walk = Walk { prover, cluster: &read, azure: &azure, survey: &survey };
+    let reports = Reports::new(&read, oldest(&cases));
+    let walk = Walk { prover, cluster: &read, azure: &azure, survey: &survey, reports: &reports };
     let walk = &walk;
     let findings: Vec<Vec<Finding>> = stream::iter(&cases).map(|case| Box::pin(walk.examine(case))).buffered(AT_ONCE).collect().await;
     if wide {
@@ -172,7 +175,15 @@ async fn examine(
     report.checked.extend(cases.iter().map(|case| case.resource.clone()));
     report.findings.extend(findings.into_iter().flatten());
     report.unseen.extend(survey.gaps().into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)));
+    report.unseen.extend(reports.unseen());
     Ok(())
+}
+
+/// The age of the oldest pod, in seconds.
+fn oldest(cases: &[case::Case<'_>]) -> Option<i64> {
+    let pods = cases.iter().flat_map(|case| &case.workloads).flat_map(|workload| &workload.pods);
+    let made: Option<Timestamp> = pods.filter_map(|pod| pod.created.parse().ok()).min();
+    made.map(|made| Timestamp::now().duration_since(made).as_secs())
 }
 
 fn only_namespace(targets: &[Target], wide: bool) -> Option<String> {

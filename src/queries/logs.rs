@@ -75,7 +75,8 @@ async fn print(
         return Err(Failure::new(Exit::Refused, format!("no pod of {} runs in the cluster", program.name))
             .hint(format!("Install it: `podid cluster install {}`; `podid cluster components` shows what runs.", component.name())));
     }
-    let range = LogRange { lines: asked.tail, since_seconds: asked.since.map(|since| since.as_secs()), previous: asked.previous };
+    let range =
+        LogRange { lines: asked.tail, since_seconds: asked.since.map(|since| since.as_secs()), most_bytes: None, previous: asked.previous };
     let mut printed = Text::new();
     for pod in chosen {
         let at = ObjectRef {
@@ -83,7 +84,9 @@ async fn print(
             namespace: Some(text(pod, "/metadata/namespace").to_owned()),
             name: text(pod, "/metadata/name").to_owned(),
         };
-        let log = read.log(&at, program.container, &range).await.map_err(failed)?;
+        // a chart calls its container otherwise than the add-on does
+        let container = signs.iter().find_map(|sign| running::container(pod, sign)).unwrap_or(program.container);
+        let log = read.log(&at, container, &range).await.map_err(failed)?;
         let about = |line: &&str| names.is_empty() || names.iter().any(|name| line.contains(name));
         for line in log.lines().filter(about) {
             printed.push(format!("{}: {line}", at.name));

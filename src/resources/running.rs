@@ -189,6 +189,13 @@ pub fn of(object: &Value, signs: &[Sign]) -> Vec<Running> {
     found
 }
 
+/// The container of a pod that runs a program.
+pub fn container<'a>(pod: &'a Value, sign: &Sign) -> Option<&'a str> {
+    let containers = pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
+    let fits = |container: &&Value| sign.images.iter().any(|end| ends_with(repository(text(container, "/image")), end));
+    containers.into_iter().find(fits).map(|container| text(container, "/name"))
+}
+
 fn ends_with(repository: &str, end: &str) -> bool {
     repository == end || repository.strip_suffix(end).is_some_and(|before| before.ends_with('/'))
 }

@@ -23,6 +23,7 @@ use hyper::{
     body::Incoming,
     header::{HeaderName, HeaderValue},
 };
+use serde_json::Value;
 use std::{convert::Infallible, sync::Arc, time::Instant};
 
 pub type HttpAnswer = hyper::Response<BoxBody<Bytes, Infallible>>;
@@ -179,6 +180,8 @@ async fn hang(running: &Arc<Running>) {
 
 fn failed(fail: Fail) -> Response {
     let mut response = match fail.body {
+        // a log is no JSON
+        Some(Value::String(text)) => Response::new(fail.status).with("content-type", "text/plain").with_body(text),
         Some(body) => Response::json(fail.status, "application/json; charset=utf-8", &body),
         None => Response::new(fail.status),
     };

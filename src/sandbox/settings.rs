@@ -40,6 +40,7 @@ pub struct Fail {
     /// `client` by default; `any` matches all requests.
     pub by: Option<String>,
     pub status: u16,
+    /// A text is sent as it is, anything else as JSON.
     pub body: Option<Value>,
     #[serde(default)]
     pub headers: BTreeMap<String, String>,

@@ -42,6 +42,7 @@ mod prune;
 mod rbac;
 mod references;
 mod rehearsals;
+mod reports;
 mod sdk;
 mod secrets;
 mod service;
