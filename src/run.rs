@@ -49,7 +49,9 @@ fn run_to_end(argv: &[OsString], before: &Terminal) -> Exit {
         events_on_stderr: global.events == Some(cli::Events::Stderr),
     });
     let (own, format) = (terminal.clone(), global.output);
-    panics::report_to(&terminal, move |failure| drop(answer_failure(&own, format, failure)));
+    panics::report_to(&terminal, move |failure| {
+        answer_failure(&own, format, failure);
+    });
     log::start(&terminal);
     // one provider for the TLS connections of all libraries
     let _ = rustls::crypto::ring::default_provider().install_default();
