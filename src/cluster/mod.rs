@@ -149,6 +149,10 @@ impl Read {
     pub async fn list_once(&self, api: &Api, namespace: Option<&str>) -> Result<Vec<Value>> {
         read::list_once(&self.connection, &self.pass, api, namespace).await
     }
+    /// Puts an object of a list into the cache, so that `get` does not ask for it again. It has only the names of its managers.
+    pub fn know(&self, api: &Api, object: &Value) {
+        read::know(&self.pass, api, object);
+    }
     /// Returns plural and scope of a kind, requested at most once per pass, for all kinds of a group and version at once.
     pub async fn served(&self, group: &str, version: &str, kind: &str) -> Result<Served> {
         read::served(&self.connection, &self.pass, group, version, kind).await

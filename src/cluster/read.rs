@@ -60,6 +60,14 @@ pub(super) async fn get(connection: &SharedConnection, pass: &ReadCache, at: &Ob
     found.await?.map(|text| connection.parse(&text)).transpose()
 }
 
+pub(super) fn know(pass: &ReadCache, api: &Api, object: &Value) {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let Some(name) = text("/metadata/name") else { return };
+    let at = ObjectRef { api: api.clone(), namespace: text("/metadata/namespace"), name };
+    let known = Arc::new(OnceCell::new_with(Some(Ok(Some(Bytes::from(object.to_string()))))));
+    pass.objects.lock().unwrap_or_else(PoisonError::into_inner).entry(at).or_insert(known);
+}
+
 pub(super) async fn served(connection: &SharedConnection, pass: &ReadCache, group: &str, version: &str, kind: &str) -> Result<Served> {
     let key = (group.to_owned(), version.to_owned(), kind.to_owned());
     once(&pass.served, key, discovery::served(connection, group, version, kind)).await

@@ -23,6 +23,7 @@ use crate::{
     },
 };
 use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The actions that let MIC or AKS hand out an identity: as refusals name it, and as Managed Identity Operator has it.
 const ASSIGN: [&str; 2] = [
@@ -31,6 +32,7 @@ const ASSIGN: [&str; 2] = [
 ];
 
 pub fn document(survey: &Survey, workloads: &[Workload], namespace: Option<&str>) -> Value {
+    let users = Users::of(workloads, survey);
     let concerned: Vec<&Workload> = workloads.iter().filter(|workload| workload.is_concerned()).collect();
     let objects = |kind: &SurveyedKind, more: &dyn Fn(&Value) -> Value| objects(survey, kind, namespace, more);
     json!({
@@ -60,7 +62,7 @@ pub fn document(survey: &Survey, workloads: &[Workload], namespace: Option<&str>
             "namespace": one.namespace, "name": one.name, "selector": one.selector, "identity": one.resource_id, "state": one.state,
             "problem": one.problem,
         })).collect::<Vec<_>>(),
-        "identities": survey.azure.identities.iter().map(|one| identity(one, workloads, survey)).collect::<Vec<_>>(),
+        "identities": survey.azure.identities.iter().map(|one| identity(one, &users, survey)).collect::<Vec<_>>(),
         "nodeIdentities": node_identities(survey).iter().map(|one: &NodeIdentity| json!({
             "name": one.name, "principalId": one.principal_id, "for": one.role, "scaleSets": one.scale_sets,
         })).collect::<Vec<_>>(),
@@ -150,10 +152,25 @@ fn workload(one: &Workload, survey: &Survey) -> Value {
     })
 }
 
-/// The workloads that get an identity.
-pub fn users<'a>(identity: &Identity, workloads: &'a [Workload], survey: &Survey) -> Vec<&'a Workload> {
-    let is_of = |one: &IdentityUse| one.identity.found(survey).is_some_and(|found| found.id == identity.id);
-    workloads.iter().filter(|workload| workload.all_identities().any(is_of)).collect()
+/// The workloads that get identities, by the identities' ids in lower case.
+#[derive(Default)]
+pub struct Users<'a>(BTreeMap<String, Vec<&'a Workload>>);
+
+impl<'a> Users<'a> {
+    pub fn of(workloads: &'a [Workload], survey: &Survey) -> Self {
+        let mut all = Self::default();
+        for workload in workloads {
+            let ids = workload.all_identities().filter_map(|one| one.identity.found(survey)).map(|identity| identity.id.folded());
+            for id in ids.collect::<BTreeSet<_>>() {
+                all.0.entry(id).or_default().push(workload);
+            }
+        }
+        all
+    }
+
+    pub fn of_identity(&self, identity: &Identity) -> &[&'a Workload] {
+        self.0.get(&identity.id.folded()).map_or(&[], Vec::as_slice)
+    }
 }
 
 /// A role by which somebody may hand out an identity: the principal, the role, and where it was given.
@@ -193,11 +210,11 @@ fn credential(one: &FederatedCredential) -> Value {
     })
 }
 
-fn identity(one: &Identity, workloads: &[Workload], survey: &Survey) -> Value {
+fn identity(one: &Identity, users: &Users<'_>, survey: &Survey) -> Value {
     let roles = survey.azure.grants.iter().filter(|grant| grant.principal_id.eq_ignore_ascii_case(&one.principal_id));
     json!({
         "name": one.id.name(), "resourceGroup": one.id.group_name(), "id": one.id, "clientId": one.client_id, "principalId": one.principal_id,
-        "owner": owner(&one.tags), "usedBy": users(one, workloads, survey).iter().map(|workload| workload.shown()).collect::<Vec<_>>(),
+        "owner": owner(&one.tags), "usedBy": users.of_identity(one).iter().map(|workload| workload.shown()).collect::<Vec<_>>(),
         "federatedCredentials": survey.azure.credentials_of(&one.id).map(|all| all.iter().map(credential).collect::<Vec<_>>()),
         "operators": operators(&one.id, survey).iter().map(|one| json!({
             "principal": one.principal, "role": one.role, "scope": one.scope, "inherited": one.is_inherited,

@@ -12,7 +12,7 @@ pub mod paths;
 mod who_can;
 mod workload;
 
-pub use document::{age, class_mode, document, operators, owner, running, users};
+pub use document::{Users, age, class_mode, document, operators, owner, running};
 pub use node_identity::node_identities;
 pub use origin::origin;
 pub use who_can::{User, Way, who_can};

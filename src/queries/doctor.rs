@@ -19,7 +19,10 @@ use crate::{
     resources::world::ClusterTarget,
     session::Session,
     spec::{known::ClusterRef, load, model::Spec, reference::NameOrId},
-    survey::{Scope, Survey},
+    survey::{
+        Scope, Survey,
+        kinds::{POD, SERVICE_ACCOUNT},
+    },
 };
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
@@ -155,6 +158,10 @@ async fn examine(
     let scope =
         Scope { subscription: &subscription, cluster: cluster.issuer.is_none().then_some(&cluster.id), namespace: namespace.as_deref() };
     let mut survey = Survey::read(&read, &azure, &scope).await;
+    // each pod and each account is looked at by several links, and is not asked for again
+    for kind in [&POD, &SERVICE_ACCOUNT] {
+        survey.cluster.of_kind(kind).iter().for_each(|object| read.know(&kind.api(), object));
+    }
     let workloads = inventory::workloads(&survey, namespace.as_deref());
     let identities = inventory::federated(&workloads, &survey);
     survey.azure.read_credentials(&azure, &identities).await;

@@ -10,7 +10,10 @@ use crate::azure::{
     RoleRights, ScaleSet, Vault, clusters, pod_identities,
 };
 use futures::future::join_all;
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet, HashMap},
+    sync::OnceLock,
+};
 
 #[derive(Debug, Default)]
 pub struct AzureSurvey {
@@ -38,6 +41,26 @@ pub struct AzureSurvey {
     pub names: BTreeMap<String, Principal>,
     /// What was left out on purpose.
     pub not_asked: Vec<Gap>,
+    /// Made at the first look-up: each pod looks for its identities.
+    pub(super) identity_index: OnceLock<IdentityIndex>,
+}
+
+/// Places of identities in their list, by client ids and by resource ids in lower case.
+#[derive(Debug, Default)]
+pub(super) struct IdentityIndex {
+    by_client_id: HashMap<String, usize>,
+    by_id: HashMap<String, usize>,
+}
+
+impl IdentityIndex {
+    fn of(identities: &[Identity]) -> Self {
+        let mut index = Self::default();
+        for (at, identity) in identities.iter().enumerate() {
+            index.by_client_id.entry(identity.client_id.to_ascii_lowercase()).or_insert(at);
+            index.by_id.entry(identity.id.folded()).or_insert(at);
+        }
+        index
+    }
 }
 
 impl AzureSurvey {
@@ -64,12 +87,13 @@ impl AzureSurvey {
 
     /// The identity that has this client id or resource id.
     pub fn identity(&self, client_id: Option<&str>, resource_id: Option<&str>) -> Option<&Identity> {
-        let is = |identity: &&Identity| match (resource_id.and_then(ArmId::parse), client_id) {
-            (Some(id), _) => identity.id == id,
-            (None, Some(client_id)) => identity.client_id.eq_ignore_ascii_case(client_id),
-            (None, None) => false,
+        let index = self.identity_index.get_or_init(|| IdentityIndex::of(&self.identities.items));
+        let at = match (resource_id.and_then(ArmId::parse), client_id) {
+            (Some(id), _) => index.by_id.get(&id.folded()),
+            (None, Some(client_id)) => index.by_client_id.get(&client_id.to_ascii_lowercase()),
+            (None, None) => None,
         };
-        self.identities.iter().find(is)
+        self.identities.items.get(*at?)
     }
 
     pub fn vault(&self, name: &str) -> Option<&Vault> {

@@ -7,12 +7,17 @@ use super::{
 use crate::cluster::{Error, Read};
 use futures::future::join_all;
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::OnceLock,
+};
 
 #[derive(Debug, Default)]
 pub struct ClusterSurvey {
     /// By the kind's name.
     lists: BTreeMap<&'static str, List<Value>>,
+    /// Places of objects in their lists, by kind and by `NAMESPACE/NAME`. Made at the first look-up: each pod looks for its account.
+    index: OnceLock<BTreeMap<&'static str, HashMap<String, usize>>>,
 }
 
 static NONE: List<Value> = List { items: Vec::new(), gap: None };
@@ -20,7 +25,7 @@ static NONE: List<Value> = List { items: Vec::new(), gap: None };
 impl ClusterSurvey {
     pub async fn read(cluster: &Read, namespace: Option<&str>) -> Self {
         let listed = kinds::ALL.iter().map(|kind| async { (kind.kind, list(cluster, kind, namespace).await) });
-        Self { lists: join_all(listed).await.into_iter().collect() }
+        Self { lists: join_all(listed).await.into_iter().collect(), index: OnceLock::new() }
     }
 
     /// A survey of these objects.
@@ -33,13 +38,14 @@ impl ClusterSurvey {
                 lists.entry(kind.kind).or_default().items.push(object);
             }
         }
-        Self { lists }
+        Self { lists, index: OnceLock::new() }
     }
 
     /// Marks a list as one that could not be read.
     #[cfg(test)]
     pub fn hide(&mut self, kind: &SurveyedKind, why: &str) {
         self.lists.insert(kind.kind, List::missing(kind.plural, why));
+        self.index = OnceLock::new();
     }
 
     /// The objects of a kind. Empty and whole where the cluster does not know the kind.
@@ -48,13 +54,19 @@ impl ClusterSurvey {
     }
 
     pub fn named(&self, kind: &SurveyedKind, namespace: &str, name: &str) -> Option<&Value> {
-        let is = |object: &&Value| text(object, "/metadata/name") == name && text(object, "/metadata/namespace") == namespace;
-        self.of_kind(kind).iter().find(is)
+        let at = self.index.get_or_init(|| indexed(&self.lists)).get(kind.kind)?.get(&format!("{namespace}/{name}"))?;
+        self.of_kind(kind).items.get(*at)
     }
 
     pub fn gaps(&self) -> impl Iterator<Item = &Gap> {
         self.lists.values().filter_map(|list| list.gap.as_ref())
     }
+}
+
+fn indexed(lists: &BTreeMap<&'static str, List<Value>>) -> BTreeMap<&'static str, HashMap<String, usize>> {
+    let place = |object: &Value| format!("{}/{}", text(object, "/metadata/namespace"), text(object, "/metadata/name"));
+    let of = |list: &List<Value>| list.iter().enumerate().map(|(at, object)| (place(object), at)).collect();
+    lists.iter().map(|(kind, list)| (*kind, of(list))).collect()
 }
 
 async fn list(cluster: &Read, kind: &SurveyedKind, namespace: Option<&str>) -> List<Value> {

@@ -1,9 +1,8 @@
 //! The inventory for people: a table for each kind of thing that is there.
 
 use crate::{
-    azure::Identity,
     chain::{texts::field, uses::IdentityUse},
-    inventory::{self, Mount, Token, Workload, access, age, origin},
+    inventory::{self, Mount, Token, Users, Workload, access, age, origin},
     output::{Line, Text, table},
     queries::surveyed::Surveyed,
     resources::{azure_identity::is_namespaced, secret, service_account},
@@ -15,6 +14,7 @@ use std::collections::BTreeSet;
 type Rows = Vec<Vec<String>>;
 
 pub(super) fn tables(found: &Surveyed, namespace: Option<&str>, width: Option<u16>) -> Text {
+    let users = Users::of(&found.workloads, &found.survey);
     let mut text = Text::new();
     let mut section = |title: &str, headers: &[&str], rows: Rows| {
         if rows.is_empty() {
@@ -38,20 +38,27 @@ pub(super) fn tables(found: &Surveyed, namespace: Option<&str>, width: Option<u1
     section("SecretProviderClasses", &["NAMESPACE", "NAME", "MODE", "VAULT", "OWNER"], classes(found, namespace));
     section("Identity bindings of the cluster", &["NAME", "IDENTITY", "STATE"], identity_bindings(found));
     section("Entries of the pod identity add-on", &["NAMESPACE", "NAME", "SELECTOR", "IDENTITY", "STATE"], entries(found));
-    section("Identities", &["NAME", "GROUP", "CLIENT ID", "USED BY", "HANDED OUT BY", "CREDENTIALS", "OWNER"], identities(found));
+    section("Identities", &["NAME", "GROUP", "CLIENT ID", "USED BY", "HANDED OUT BY", "CREDENTIALS", "OWNER"], identities(found, &users));
     section("Identities of the nodes", &["NAME", "FOR", "SCALE SETS"], node_identities(found));
     section("Vaults", &["NAME", "MODEL", "USED BY", "READ BY", "OWNER"], vaults(found));
     section("Secrets", &["VAULT", "NAME", "STATUS", "AGE", "EXPIRES", "OWNER"], secrets(found));
     section("Components", &["COMPONENT", "PROGRAM", "VERSION", "NAMESPACE", "READY", "INSTALLED BY"], components(found));
     section("Not read", &["WHAT", "WHY"], found.survey.gaps().iter().map(|gap| vec![gap.what.clone(), gap.why.clone()]).collect());
     let others = found.workloads.iter().filter(|workload| !workload.is_concerned()).count();
-    let identities = found.survey.azure.identities.iter().filter(|one| !is_shown(one, found)).count();
+    let identities = found.survey.azure.identities.iter().filter(|one| users.of_identity(one).is_empty()).count();
     if !text.is_empty() {
         text.push(Line::new());
     }
-    text.push(format!("{others} other workloads of {} use no identity and no vault", found.cluster));
-    if identities > 0 {
-        text.push(format!("{identities} other identities of the subscription are used by no workload here (-o json lists them)"));
+    let place = namespace.map_or_else(|| found.cluster.clone(), |name| format!("{name} in {}", found.cluster));
+    text.push(match (found.workloads.len() - others, others) {
+        (0, 0) => format!("there are no workloads in {place}"),
+        (_, 1) => format!("1 other workload in {place} uses no identity and no vault"),
+        _ => format!("{others} other workloads in {place} use no identity and no vault"),
+    });
+    match identities {
+        0 => {}
+        1 => text.push("1 other identity of the subscription is used by no workload here (-o json lists it)"),
+        _ => text.push(format!("{identities} other identities of the subscription are used by no workload here (-o json lists them)")),
     }
     text
 }
@@ -159,7 +166,13 @@ fn accounts(found: &Surveyed, namespace: Option<&str>) -> Rows {
 
 fn classes(found: &Surveyed, namespace: Option<&str>) -> Rows {
     let row = |one: &Value| {
-        let mode = one.pointer("/spec/parameters").map(inventory::class_mode).unwrap_or_default();
+        // two modes have the same parameters: the pods that mount the class show which one counts
+        let name = format!("{}/{}", field(one, "/metadata/namespace"), field(one, "/metadata/name"));
+        let is_it = |mount: &&Mount| mount.secrets.through.as_ref().is_some_and(|class| class.name == name);
+        let mounts = found.workloads.iter().flat_map(|workload| &workload.mounts).filter(is_it);
+        let used = joined(mounts.filter_map(|mount| mount.mode()).map(str::to_owned));
+        let of_parameters = || one.pointer("/spec/parameters").map(inventory::class_mode).unwrap_or_default();
+        let mode = if used.is_empty() { of_parameters() } else { used };
         vec![text(one, "/metadata/namespace"), text(one, "/metadata/name"), mode, text(one, "/spec/parameters/keyvaultName"), origin(one)]
     };
     found.survey.cluster.of_kind(&CLASS).iter().filter(|one| is_of(one, namespace)).map(row).collect()
@@ -184,15 +197,13 @@ fn entries(found: &Surveyed) -> Rows {
     .collect()
 }
 
-/// Whether workloads of this inventory use an identity.
-fn is_shown(identity: &Identity, found: &Surveyed) -> bool {
-    !inventory::users(identity, &found.workloads, &found.survey).is_empty()
-}
-
-fn identities(found: &Surveyed) -> Rows {
+fn identities(found: &Surveyed, users: &Users<'_>) -> Rows {
     let mut rows = Rows::new();
-    for one in found.survey.azure.identities.iter().filter(|one| is_shown(one, found)) {
-        let users = inventory::users(one, &found.workloads, &found.survey);
+    for one in found.survey.azure.identities.iter() {
+        let users = users.of_identity(one);
+        if users.is_empty() {
+            continue;
+        }
         let operators = inventory::operators(&one.id, &found.survey);
         let by = operators.iter().map(|one| {
             let inherited = if one.is_inherited { format!(", inherited from {}", one.scope) } else { String::new() };
@@ -252,7 +263,7 @@ fn secrets(found: &Surveyed) -> Rows {
                 false => "disabled".to_owned(),
                 true => secret::dates(one.not_before, one.expires, jiff::Timestamp::now()).unwrap_or_else(|| "enabled".to_owned()),
             };
-            let age = age(one).map(|days| format!("{days} days")).unwrap_or_default();
+            let age = age(one).map(|days| if days == 1 { "1 day".to_owned() } else { format!("{days} days") }).unwrap_or_default();
             let expires =
                 one.expires.and_then(|at| jiff::Timestamp::from_second(at).ok()).map_or_else(|| "never".to_owned(), |at| at.to_string());
             rows.push(vec![vault.clone(), one.name.clone(), status, age, expires, inventory::owner(&one.tags).unwrap_or_default()]);
