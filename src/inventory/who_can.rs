@@ -20,6 +20,8 @@ pub struct Way {
     pub principal: String,
     pub kind: &'static str,
     pub reader: Reader,
+    /// The name of the group through which it has the grant.
+    pub group: Option<String>,
     pub users: Vec<User>,
 }
 
@@ -56,7 +58,8 @@ pub fn who_can(survey: &Survey, workloads: &[Workload], vault: &Vault, secret: &
                 (Some(_), None) => "identity",
                 (None, None) => kind_of(&reader, survey),
             };
-            Way { principal: access::shown_principal(survey, &reader.principal_id), kind, reader, users }
+            let group = reader.group.as_deref().map(|group| access::shown_principal(survey, group));
+            Way { principal: access::shown_principal(survey, &reader.principal_id), kind, reader, group, users }
         })
         .collect()
 }

@@ -3,6 +3,7 @@
 
 use crate::{
     azure::{self, ArmId, Principal, PrincipalKind, Vault},
+    chain::texts::field,
     cluster,
     converge::{self, DEFAULT_APP},
     engine::ledger::Ledger,
@@ -10,9 +11,9 @@ use crate::{
     failure::Failure,
     inventory::{self, Workload, access},
     session::Session,
-    spec::{known::KnownResources, reference::NameOrId},
+    spec::{known::KnownResources, reference::NameOrId, suggest::nearest},
     state::State,
-    survey::{Gap, Scope, Survey},
+    survey::{Gap, Scope, Survey, kinds::NAMESPACE},
 };
 use std::collections::BTreeSet;
 
@@ -105,15 +106,30 @@ async fn read(session: &Session, wanted: &Wanted<'_>) -> Result<Surveyed, Failur
         None => Survey::of_cluster(&reader, wanted.namespace).await,
     };
     survey.azure.not_asked.extend(place.gaps);
+    let name = place.id.as_ref().map_or_else(|| context.clone(), |id| id.name().to_owned());
+    is_there(&survey, wanted.namespace, &name)?;
     let workloads = inventory::workloads(&survey, wanted.namespace);
     let workloads = if complete(&mut survey, &azure, &workloads, wanted.ask).await {
         inventory::workloads(&survey, wanted.namespace)
     } else {
         workloads
     };
-    let name = place.id.as_ref().map_or_else(|| context.clone(), |id| id.name().to_owned());
     let namespace = wanted.namespace.map(str::to_owned);
     Ok(Surveyed { survey, namespace, workloads, cluster: name, cluster_id: place.id, context, subscription: place.subscription, azure })
+}
+
+/// Fails for a namespace that does not exist, which is more likely a typing error than an empty one. Who may not list namespaces is not asked
+/// to prove it.
+fn is_there(survey: &Survey, namespace: Option<&str>, cluster: &str) -> Result<(), Failure> {
+    let all = survey.cluster.of_kind(&NAMESPACE);
+    let Some(wanted) = namespace.filter(|_| all.is_whole() && all.iter().next().is_some()) else { return Ok(()) };
+    let names: Vec<&str> = all.iter().map(|one| field(one, "/metadata/name")).collect();
+    if names.contains(&wanted) {
+        return Ok(());
+    }
+    let near = nearest(wanted, names).map(|near| format!("Did you mean `{near}`? ")).unwrap_or_default();
+    let hint = format!("{near}`kubectl get namespaces` lists those of the cluster.");
+    Err(Failure::new(Exit::Refused, format!("there is no namespace {wanted} in the cluster {cluster}")).hint(hint))
 }
 
 /// Asks for what only some identities and vaults need. Returns whether the workloads may read otherwise now.

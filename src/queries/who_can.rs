@@ -77,7 +77,7 @@ fn document(way: &Way) -> Value {
     let reader = &way.reader;
     json!({
         "principal": way.principal, "principalId": reader.principal_id, "kind": way.kind, "grant": reader.grant.shown(),
-        "conditional": reader.grant.is_conditional(), "throughGroup": reader.group, "deniedBy": reader.denied,
+        "conditional": reader.grant.is_conditional(), "throughGroup": reader.group, "groupName": way.group, "deniedBy": reader.denied,
         "users": way.users.iter().map(|user| json!({
             "workload": user.workload, "pods": user.pods, "by": user.by, "doubt": user.doubt,
         })).collect::<Vec<_>>(),
@@ -88,7 +88,7 @@ fn shown(ways: &[Way], remarks: &[String], vault: &Vault, secret: &str, width: O
     let mut rows = Vec::new();
     for way in ways {
         let mut grant = way.reader.grant.shown();
-        if let Some(group) = &way.reader.group {
+        if let Some(group) = &way.group {
             grant = format!("{grant}, through the group {group}");
         }
         if let Some(denied) = &way.reader.denied {

@@ -89,7 +89,11 @@ fn choose<'a>(session: &Session, found: &'a Surveyed, wanted: &Why) -> Result<Ve
         (true, _) => {
             let within = wanted.namespace.as_deref().map(|name| format!(" in namespace {name}")).unwrap_or_default();
             let hidden = found.survey.gaps().iter().map(|gap| format!("the {} could not be read: {}", gap.what, gap.why)).next();
-            let failure = Failure::new(Exit::Refused, format!("there is no workload {}{within}", wanted.workload))
+            let what = match &wanted.workload {
+                WorkloadName::ServiceAccount(name) => format!("no workload has the service account {name}{within}"),
+                other => format!("there is no workload {other}{within}"),
+            };
+            let failure = Failure::new(Exit::Refused, what)
                 .hint("`podid inventory` lists the workloads; write `deployment/NAME`, `pod/NAME` or `serviceaccount/NAME`.");
             Err(hidden.into_iter().fold(failure, Failure::because))
         }
@@ -168,7 +172,12 @@ fn document(one: &Answer) -> serde_json::Value {
 
 fn shown(one: &Answer, secret: &str) -> Text {
     let mut text = Text::new();
-    let of_pod = one.pod.as_ref().map_or_else(|| " (no pod runs: what its pods would get)".to_owned(), |pod| format!(", pod {pod}"));
+    let of_pod = match &one.pod {
+        // it is the pod itself
+        Some(pod) if one.workload.ends_with(&format!("/{pod}")) => String::new(),
+        Some(pod) => format!(", pod {pod}"),
+        None => " (no pod runs: what its pods would get)".to_owned(),
+    };
     let Some(path) = &one.path else {
         text.push(Line::new().red("no ").plain(format!("{}{of_pod}: nothing leads from it to a vault", one.workload)));
         text.push("  It has no identity and mounts nothing: bind it with `podid bind`, and wire it with `podid app wire`.");

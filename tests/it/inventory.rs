@@ -251,3 +251,77 @@ fn an_import_of_what_was_made_by_hand_is_a_spec_that_podid_plans() {
     }
     world.podid(&[&["import", "--out", "imported.yaml"], &words[..]].concat()).exits(4).says("exists");
 }
+
+#[test]
+fn who_can_tells_a_group_an_inherited_role_the_name_mic_and_the_identity_of_the_nodes() {
+    let world = world();
+    world.write("conn.txt", "not-a-real-secret");
+    let own = ["--app", "vaults", "--state", "vaults.json", "--yes"];
+    world.podid(&[&["vault", "create", "-n", "kv-who-can", "-g", "podid-lab", "--model", "rbac"], &own[..]].concat()).ok();
+    world
+        .podid(&[&["vault", "secret", "set", "conn", "--vault", "kv-who-can", "-g", "podid-lab", "--file", "conn.txt"], &own[..]].concat())
+        .ok();
+    let identity = world.arm("GET", &format!("{}?api-version=2023-01-31", world.identity_id("aks2kvIdentity")), None).ok();
+    let cluster = format!("{}/providers/Microsoft.ContainerService/managedClusters/{CONTEXT}?api-version=2025-08-01", world.group_id());
+    let kubelet = world.arm("GET", &cluster, None).ok()["properties"]["identityProfile"]["kubeletidentity"]["objectId"].clone();
+    let graph = |path: &str, body: Value| {
+        let url = format!("https://graph.microsoft.com/v1.0/{path}");
+        world.send("POST", &url, &world.token("https://graph.microsoft.com"), "application/json", Some(body.to_string())).ok()
+    };
+    let team =
+        graph("groups", json!({ "displayName": "readers", "mailEnabled": false, "mailNickname": "readers", "securityEnabled": true }));
+    let member = format!("https://graph.microsoft.com/v1.0/directoryObjects/{}", identity["properties"]["principalId"].as_str().unwrap());
+    graph(&format!("groups/{}/members/$ref", team["id"].as_str().unwrap()), json!({ "@odata.id": member }));
+    let assign = |n: usize, scope: &str, principal: &Value, kind: &str| {
+        let role = "4633458b-17de-408a-b874-0445c86b69e6";
+        let role = format!("/subscriptions/{}/providers/Microsoft.Authorization/roleDefinitions/{role}", world.subscription());
+        let name = format!("00000000-0000-4000-8000-00000000000{n}");
+        let path = format!("{scope}/providers/Microsoft.Authorization/roleAssignments/{name}?api-version=2022-04-01");
+        let properties = json!({ "roleDefinitionId": role, "principalId": principal, "principalType": kind });
+        world.arm("PUT", &path, Some(json!({ "properties": properties }))).ok();
+    };
+    assign(1, &world.vault_id("kv-who-can"), &team["id"], "Group");
+    assign(2, &world.group_id(), &kubelet, "ServicePrincipal");
+    // NMI takes any ReplicaSet whose name begins so for MIC's
+    let mut mic = app();
+    mic["metadata"]["name"] = json!("mic-tools");
+    for path in ["/spec/selector/matchLabels", "/spec/template/metadata/labels"] {
+        *mic.pointer_mut(path).unwrap() = json!({ "app": "mic-tools" });
+    }
+    mic["spec"]["template"]["spec"]["volumes"] = json!([]);
+    mic["spec"]["template"]["spec"]["containers"][0]["volumeMounts"] = json!([]);
+    world.kube("POST", CONTEXT, &format!("{DEPLOYMENTS}/default/deployments"), Some(mic)).ok();
+    until("the pods that are called so run", || {
+        let found = world.kube("GET", CONTEXT, &format!("{DEPLOYMENTS}/default/deployments/mic-tools"), None).ok();
+        (found["status"]["readyReplicas"] == 2).then_some(())
+    });
+    let words = ["who-can", "conn", "--vault", "kv-who-can", "--context", CONTEXT];
+    let all = world.podid(&[&words[..], &["-o", "json"]].concat()).ok().json();
+    let readers = all["readers"].as_array().unwrap();
+    let by = |name: &str, kind: &str| {
+        readers.iter().find(|one| one["principal"] == name && one["kind"] == kind).unwrap_or_else(|| panic!("{name}: {all:#}"))
+    };
+    assert_eq!(by("readers", "group")["grant"], "role Key Vault Secrets User, at the vault");
+    let member = by("aks2kvIdentity", "identity on nodes");
+    assert_eq!(member["groupName"], "readers");
+    let users = |one: &Value| {
+        one["users"].as_array().unwrap().iter().map(|user| format!("{} {}", user["workload"], user["by"])).collect::<Vec<_>>().join("\n")
+    };
+    assert!(users(member).contains("deployment default/web") && users(member).contains("mic-tools"), "{member:#}");
+    let nodes = by("aks-mi-agentpool", "node identity");
+    assert!(nodes["grant"].as_str().unwrap().contains("inherited from"), "{nodes:#}");
+    assert!(users(nodes).contains("mic-tools") && users(nodes).contains("it is on the network of its node"), "{nodes:#}");
+    let table = world.podid(&words).ok().stdout;
+    assert!(table.contains("through the group readers"), "{table}");
+}
+
+#[test]
+fn a_namespace_that_does_not_exist_is_an_error_and_an_empty_one_is_not() {
+    let world = World::served();
+    for command in [&["inventory"][..], &["graph"], &["why", "deployment/web", "x"], &["import", "--out", "x.yaml"]] {
+        let words = [command, &["-n", "defualt", "--context", CONTEXT]].concat();
+        world.podid(&words).exits(4).says("there is no namespace defualt in the cluster aks-mi").says("Did you mean `default`?");
+    }
+    let inventory = world.podid(&["inventory", "-n", "default", "--context", CONTEXT]).ok().stdout;
+    assert!(inventory.contains("there are no workloads in default in aks-mi"), "{inventory}");
+}
