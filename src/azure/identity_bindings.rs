@@ -41,11 +41,6 @@ pub fn unfitting(identity: &ArmId) -> Vec<&str> {
 }
 
 impl Read {
-    pub async fn identity_binding(&self, id: &ArmId) -> Result<Option<IdentityBinding>> {
-        let found: Option<Body> = self.resource(id, VERSION).await?;
-        Ok(found.map(IdentityBinding::from))
-    }
-
     /// Lists the bindings of a cluster, without the cache.
     pub async fn identity_bindings(&self, cluster: &ArmId) -> Result<Vec<IdentityBinding>> {
         let asked = deadline::within(self.limit(), self.arm().nested::<Body>(cluster, &[SEGMENT], VERSION)).await;

@@ -2,7 +2,7 @@
 //! made it.
 
 use crate::{
-    azure::{Identity, RoleAssignment, Vault},
+    azure::{ArmId, Identity, RoleAssignment, RoleGrant, RoleRights, Vault},
     engine::resource::Kind,
     resources::{
         self, Cloud,
@@ -53,19 +53,65 @@ pub struct Found<'a> {
     pub identities: &'a [Identity],
     pub vaults: &'a [Vault],
     pub assignments: &'a [RoleAssignment],
-    /// Whether everything counts as the app's, whoever made it (`podid import`).
-    pub anyones: bool,
+    /// Everything counts as the app's, whoever made it, if this is there (`podid import`).
+    pub anyones: Option<ClusterRoles<'a>>,
+}
+
+/// The roles that count for a cluster, as its subscription lists them.
+#[derive(Clone, Copy)]
+pub struct ClusterRoles<'a> {
+    pub grants: &'a [RoleGrant],
+    pub rights: &'a [RoleRights],
+    /// The principal as which components in the cluster act: the kubelet's, or the cluster's service principal. None: it is not known.
+    pub nodes: Option<&'a str>,
+    pub control_plane: Option<&'a str>,
+    /// The resource group of the nodes.
+    pub node_group: Option<&'a ArmId>,
+}
+
+/// Where a principal has a role that it needs at some resource.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RolePlace {
+    /// At the resource itself.
+    Here,
+    /// At a resource group or a subscription above it.
+    Above(ArmId),
+    /// Elsewhere, or by another role that allows the same.
+    Elsewhere,
+}
+
+impl ClusterRoles<'_> {
+    /// Returns where a principal has a role (its GUID), or another one that allows the action; None: nowhere. A condition makes a role
+    /// another one.
+    pub fn place(&self, principal: Option<&str>, (guid, action): (&str, &str), resource: &ArmId) -> Option<RolePlace> {
+        let principal = principal?;
+        let own =
+            |grant: &&RoleGrant| grant.principal_id.eq_ignore_ascii_case(principal) && grant.condition.is_none() && grant.covers(resource);
+        let own: Vec<&RoleGrant> = self.grants.iter().filter(own).collect();
+        let mut same = own.iter().filter(|grant| grant.role.eq_ignore_ascii_case(guid));
+        if same.clone().any(|grant| grant.is_at(resource)) {
+            return Some(RolePlace::Here);
+        }
+        let above = same.find_map(|grant| ArmId::parse(&grant.scope).filter(|scope| scope.kind().is_none()));
+        if let Some(scope) = above {
+            return Some(RolePlace::Above(scope));
+        }
+        let allows = |grant: &&&RoleGrant| {
+            grant.role.eq_ignore_ascii_case(guid) || self.rights.iter().any(|role| role.role == grant.role && role.allows(action))
+        };
+        own.iter().find(allows).map(|_| RolePlace::Elsewhere)
+    }
 }
 
 impl<'a> Found<'a> {
     /// Whether an object carries the app's label.
     pub fn is_ours(&self, object: &Value) -> bool {
-        self.anyones || manifest::labels(object).get(ownership::APP).is_some_and(|app| app == self.app)
+        self.anyones.is_some() || manifest::labels(object).get(ownership::APP).is_some_and(|app| app == self.app)
     }
 
     /// The app's own role assignments.
     pub fn own_assignments(&self) -> impl Iterator<Item = &'a RoleAssignment> {
-        let (app, anyones) = (self.app, self.anyones);
+        let (app, anyones) = (self.app, self.anyones.is_some());
         self.assignments.iter().filter(move |a| anyones || ownership::app_of(a.description.as_deref()).is_some_and(|other| other == app))
     }
 }

@@ -9,12 +9,14 @@ pub mod texts;
 mod uses;
 
 pub use links::{
-    BOUND, CLUSTER_ROLE, OBJECT, binding, look_at_binding, look_at_identity, object_title, refused_other, rivals, role_key, role_place,
+    BOUND, CLUSTER_ROLE, OBJECT, binding, has_from_elsewhere, look_at_binding, look_at_identity, object_title, refused_other, rivals,
+    role_key, role_place,
 };
 pub use names::{AZURE_IDENTITY, BINDING, GROUP, LABEL, default_binding};
 pub use settings::{
-    BINDING_NAME, NAME, NAME_SETTING, OPERATOR_SCOPE, OPERATOR_SETTING, RESOURCE_GROUP, SELECTOR, SELECTOR_SETTING, SUBSCRIPTION,
-    check_bind, check_selector, operator_flags, operator_scope,
+    BINDING_NAME, CONTRIBUTOR_SCOPE, CONTRIBUTOR_SETTING, EVERYWHERE, NAME, NAME_SETTING, NAMESPACED, NAMESPACED_SETTING, NO_ROLE,
+    OPERATOR_SCOPE, OPERATOR_SETTING, RESOURCE_GROUP, SELECTOR, SELECTOR_SETTING, SUBSCRIPTION, check_bind, check_selector,
+    contributor_flags, operator_flags, operator_scope, operator_word,
 };
 pub use uses::{Programs, excepting, is_namespaced, is_of_aks, node_access, uses};
 

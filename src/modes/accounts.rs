@@ -16,7 +16,7 @@ pub use links::{account, mutation, stages, webhook};
 pub use names::{COMPONENT, KIND, PROXY_AUDIENCE, TOKEN_PROXY, USE};
 pub use own_pods::{EXAMINE, warnings};
 pub use prerequisites::missing;
-pub use settings::{CREATE, SERVICE_ACCOUNT, SETTINGS};
+pub use settings::{ACCOUNT_SETTING, CREATE, CREATE_SETTING, SERVICE_ACCOUNT, SETTINGS};
 pub use uses::{identity_of, serves};
 
 use crate::{
@@ -100,17 +100,22 @@ pub fn names_identity(parameters: &Value) -> bool {
 pub const PROXY_ROLE: &str = "podid-use-mi-";
 
 /// Whether the app gave a service account the right to use the cluster's token proxy.
-fn may_use_proxy(found: &Found<'_>, account: &Value) -> bool {
+pub fn may_use_proxy(found: &Found<'_>, account: &Value) -> bool {
     let (namespace, name) = (field(account, "/metadata/namespace"), field(account, "/metadata/name"));
     let is_of = |subject: &Value| field(subject, "/namespace") == namespace && field(subject, "/name") == name;
     let mut bindings = found.objects.of::<Object>().filter(|one| found.is_ours(one) && field(one, "/roleRef/name").starts_with(PROXY_ROLE));
     bindings.any(|binding| binding.pointer("/subjects").and_then(Value::as_array).into_iter().flatten().any(is_of))
 }
 
-/// The requests that would have made the app's service accounts: those with a right to use the token proxy, or those without.
-pub fn found(found: &Found<'_>, mode: &str, by_proxy: bool) -> Vec<Bind> {
+/// Settings of a binding, by their fields.
+pub type FoundSettings = Vec<(&'static str, String)>;
+
+/// The requests that would have made the app's service accounts that a mode binds. `bound`: further settings of an account with its client id,
+/// or None if the mode does not bind it.
+pub fn found(found: &Found<'_>, mode: &str, bound: impl Fn(&Value, &str) -> Option<FoundSettings>) -> Vec<Bind> {
     let bind = |account: &Value| {
-        let id = service_account::client_id(account).filter(|_| found.is_ours(account) && may_use_proxy(found, account) == by_proxy)?;
+        let id = service_account::client_id(account).filter(|_| found.is_ours(account))?;
+        let more = bound(account, id)?;
         let identity = found.identities.iter().find(|identity| identity.client_id.eq_ignore_ascii_case(id))?;
         let mut bind = Bind {
             mode: Some(mode.to_owned()),
@@ -119,6 +124,7 @@ pub fn found(found: &Found<'_>, mode: &str, by_proxy: bool) -> Vec<Bind> {
             ..Bind::default()
         };
         bind.settings.set(SERVICE_ACCOUNT, field(account, "/metadata/name"));
+        more.into_iter().for_each(|(name, value)| bind.settings.set(name, value));
         Some(bind)
     };
     found.objects.of::<ServiceAccount>().filter_map(bind).collect()

@@ -7,6 +7,7 @@ mod names;
 mod pages;
 mod rbac;
 mod remarks;
+mod settings;
 mod uses;
 
 pub use uses::is_asked;
@@ -23,6 +24,7 @@ use crate::{
         page::Page,
         remarks::{Lists, Planned, Remarks},
         stage::Stage,
+        texts::field,
         uses::{Asking, IdentityUse, PodView},
         view::View,
     },
@@ -56,7 +58,7 @@ impl Mode for IdentityBinding {
     }
 
     fn settings(&self) -> &'static [Setting] {
-        accounts::SETTINGS
+        settings::SETTINGS
     }
 
     /// Namespace, service account, the binding in ARM, and the right of the service account to use it.
@@ -72,13 +74,14 @@ impl Mode for IdentityBinding {
         let key = identity_binding::key(&target.name, &name);
         let kind = Kind {
             cluster: graph.cluster_ref()?.id.clone(),
+            created_as: identity_binding::created_as(graph.context.app, &name),
             name,
             identity: identity::ID.of(&identity),
             after: needs.iter().map(DependsOn::of).collect(),
         };
         graph.add(&key, &kind, Intent::Present)?;
         let mut keys = vec![account.clone(), key.clone()];
-        for manifest in rbac::manifests(&bind.namespace, &subject, &identity::CLIENT_ID.of(&identity))? {
+        for manifest in rbac::manifests(&settings::names(&bind.settings), &bind.namespace, &subject, &identity::CLIENT_ID.of(&identity))? {
             let object = object::key(&target.name, &manifest)?;
             let after = keys.iter().map(DependsOn::of).collect();
             let kind = Object { target: target.clone(), manifest, shared: false, is_internal: false, after };
@@ -108,7 +111,16 @@ impl Mode for IdentityBinding {
     }
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
-        accounts::found(found, self.name(), true)
+        if found.anyones.is_none() {
+            return accounts::found(found, self.name(), |account, _| accounts::may_use_proxy(found, account).then(Vec::new));
+        }
+        let of_kind = |kind: &str| found.objects.of::<Object>().filter(|one| field(one, "/kind") == kind).cloned().collect::<Vec<_>>();
+        let (roles, bindings) = (of_kind("ClusterRole"), of_kind("ClusterRoleBinding"));
+        accounts::found(found, self.name(), |account, id| {
+            let account = (field(account, "/metadata/namespace"), field(account, "/metadata/name"));
+            let [role, binding] = rbac::allowing(&roles, &bindings, account, id)?;
+            Some(settings::of_names(account, role, binding))
+        })
     }
 
     fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse> {
@@ -185,7 +197,8 @@ impl IdentityBinding {
         let placed = ServiceAccount::deserialize(&*entry.placed)?;
         let Some(identity) = ServiceAccount::deserialize(&*entry.spec)?.client_id.source() else { return Ok(None) };
         let mut keys = Vec::new();
-        for manifest in rbac::manifests(&placed.namespace, &placed.name, &Input::Known(String::new()))? {
+        let Some(names) = rbac::recalled(ledger, &entry.app, &placed)? else { return Ok(None) };
+        for manifest in rbac::manifests(&names, &placed.namespace, &placed.name, &Input::Known(String::new()))? {
             keys.insert(0, object::key(&placed.target.name, &manifest)?);
         }
         if !keys.iter().all(|key| ledger.get(&entry.app, key).is_some()) {
@@ -193,7 +206,8 @@ impl IdentityBinding {
         }
         keys.push(identity_binding::key(&placed.target.name, &identity_binding::name(identity.names())));
         keys.push(entry.key.clone());
-        let flags = accounts::flags(&placed);
+        let mut flags = accounts::flags(&placed);
+        flags.extend(settings::flags(&names));
         Ok(Some(Bound {
             mode: self.name(),
             app: entry.app.clone(),

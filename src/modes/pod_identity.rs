@@ -40,6 +40,7 @@ use crate::{
         complaint::Complaint,
         graph::Graph,
         names::{name_in, object_name},
+        reference::Scope,
         request::Bind,
         settings::{Setting, Settings},
     },
@@ -50,6 +51,8 @@ use serde::Deserialize as _;
 use serde_json::Value;
 
 pub struct PodIdentity;
+
+const WIDE: &str = "warning: wider than needed; with it the cluster may change every machine in the subscription";
 
 impl Mode for PodIdentity {
     fn name(&self) -> &'static str {
@@ -84,11 +87,21 @@ impl Mode for PodIdentity {
         let identity = graph.bound_identity(bind)?;
         let target = graph.target()?;
         let cluster = graph.cluster_ref()?;
-        let principal = graph.clusters_principal(cluster)?;
-        let (operator, wide) = aad::operator_scope(bind, graph, &identity)?;
-        let operates = graph.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide, None)?;
-        let (principal, nodes) = (graph.clusters_principal(cluster)?, graph.node_scope(cluster)?);
-        let contributes = graph.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, None, Some(AzureIdentityBinding::api()))?;
+        let mut given = Vec::new();
+        if let Some((operator, wide)) = aad::operator_scope(bind, graph, &identity)? {
+            let principal = graph.clusters_principal(cluster)?;
+            given.push(graph.add_role(roles::MANAGED_IDENTITY_OPERATOR, principal, operator, wide, None)?);
+        }
+        let (nodes, wide) = match bind.settings.get(aad::CONTRIBUTOR_SCOPE) {
+            Some(aad::NO_ROLE) => (None, None),
+            Some(aad::SUBSCRIPTION) => (Some(graph.scope(&Scope::Subscription)?), Some(WIDE.to_owned())),
+            _ => (Some(graph.node_scope(cluster)?), None),
+        };
+        if let Some(nodes) = nodes {
+            let principal = graph.clusters_principal(cluster)?;
+            let serves = Some(AzureIdentityBinding::api());
+            given.push(graph.add_role(roles::VIRTUAL_MACHINE_CONTRIBUTOR, principal, nodes, wide, serves)?);
+        }
 
         let namespace = graph.namespace(&target, &bind.namespace, Intent::Present)?;
         let name = bind.settings.get(aad::NAME).map_or_else(|| object_name(identity.names()), str::to_owned);
@@ -99,6 +112,7 @@ impl Mode for PodIdentity {
             name: name.clone(),
             resource_id: identity::ID.of(&identity),
             client_id: identity::CLIENT_ID.of(&identity),
+            counts_everywhere: bind.settings.get(aad::NAMESPACED) == Some(aad::EVERYWHERE),
             within: DependsOn::of(&namespace),
             after: Vec::new(),
         };
@@ -114,7 +128,7 @@ impl Mode for PodIdentity {
             within: DependsOn::of(&namespace),
             after: Vec::new(),
             identity: DependsOn::of(&azure_identity),
-            roles: vec![DependsOn::of(&operates), DependsOn::of(&contributes)],
+            roles: given.iter().map(DependsOn::of).collect(),
         };
         graph.add_in_cluster(&binding, &kind, Intent::Present, &target)?;
         Ok(Bound {
@@ -127,7 +141,7 @@ impl Mode for PodIdentity {
             name: name.clone(),
             identity: BoundIdentity::of(identity),
             objects: [(AZURE_IDENTITY, name), (BINDING, binding_name)].into(),
-            keys: vec![binding, operates, contributes],
+            keys: std::iter::once(binding).chain(given).collect(),
             flags: Vec::new(),
         })
     }
@@ -242,10 +256,14 @@ impl PodIdentity {
         let app = &entry.app;
         let object = ledger.get(app, &azure_identity::key(&binding.target.name, &binding.namespace, &binding.azure_identity));
         let wanted = object.and_then(|e| AzureIdentity::deserialize(&*e.spec).ok());
-        let key = wanted.and_then(|wanted| wanted.resource_id.source());
+        let key = wanted.as_ref().and_then(|wanted| wanted.resource_id.source());
         let keys = needs(&entry.spec);
-        let operator = keys.iter().find(|key| key.folded().starts_with("role/managed-identity-operator/"));
-        let flags = aad::operator_flags(operator);
+        let role = |begins: &str| keys.iter().find(|key| key.folded().starts_with(begins));
+        let mut flags = aad::operator_flags(role("role/managed-identity-operator/"));
+        flags.extend(aad::contributor_flags(role("role/virtual-machine-contributor/")));
+        if wanted.as_ref().is_some_and(|wanted| wanted.counts_everywhere) {
+            flags.extend(["--namespaced", aad::EVERYWHERE].map(str::to_owned));
+        }
         Ok(Bound {
             mode: self.name(),
             app: app.clone(),

@@ -126,8 +126,10 @@ impl Mode for PodIdentityAddon {
         };
         graph.add(&addon, &kind, Intent::Present)?;
 
-        let (scope, wide) = aad::operator_scope(bind, graph, &identity)?;
-        let operates = graph.add_control_plane_role(roles::MANAGED_IDENTITY_OPERATOR, scope, wide)?;
+        let operates = match aad::operator_scope(bind, graph, &identity)? {
+            Some((scope, wide)) => Some(graph.add_control_plane_role(roles::MANAGED_IDENTITY_OPERATOR, scope, wide)?),
+            None => None,
+        };
         let namespace = graph.namespace(&target, &bind.namespace, Intent::Present)?;
         let name = bind.settings.get(aad::NAME).map_or_else(|| object_name(identity.names()), str::to_owned);
         let key = addon_identity::key(&target.name, &bind.namespace, &name);
@@ -140,7 +142,7 @@ impl Mode for PodIdentityAddon {
             client_id: identity::CLIENT_ID.of(&identity),
             principal_id: identity::PRINCIPAL_ID.of(&identity),
             target: Some(target.clone()),
-            after: [&addon, &operates, &namespace].map(DependsOn::of).into(),
+            after: [&addon].into_iter().chain(&operates).chain([&namespace]).map(DependsOn::of).collect(),
         };
         graph.add(&key, &kind, Intent::Present)?;
         Ok(Bound {
@@ -153,7 +155,7 @@ impl Mode for PodIdentityAddon {
             identity: BoundIdentity::of(identity),
             objects: [(AZURE_IDENTITY, name.clone()), (BINDING, default_binding(&name))].into(),
             name,
-            keys: vec![key, operates],
+            keys: std::iter::once(key).chain(operates).collect(),
             flags: Vec::new(),
         })
     }

@@ -82,7 +82,9 @@ impl Mode for WorkloadIdentity {
     }
 
     fn found(&self, found: &Found<'_>) -> Vec<Bind> {
-        accounts::found(found, self.name(), false)
+        // another mode may bind an account of somebody else: its pods show which
+        let is_meant = |account: &Value| found.anyones.is_some() || !accounts::may_use_proxy(found, account);
+        accounts::found(found, self.name(), |account, _| is_meant(account).then(Vec::new))
     }
 
     fn uses(&self, pod: &PodView<'_>, asking: Asking<'_>, survey: &Survey) -> Vec<IdentityUse> {

@@ -130,8 +130,11 @@ fn change(change: &Change, act: Act) -> String {
 pub fn summary(plan: &Plan) -> String {
     let Summary { create, update, replace, delete, adopt, keep, .. } = plan.summary();
     let forget = plan.actions.iter().filter(|a| a.act == Act::Forget).count();
-    if create + update + replace + delete + adopt + forget + plan.refused.len() == 0 {
-        return nothing(plan, keep);
+    match (create + update + replace + delete + forget + plan.refused.len(), adopt) {
+        (0, 0) => return nothing(plan, keep),
+        // adopting changes nothing but the state
+        (0, _) => return format!("nothing to do: {adopt} to adopt, {keep} unchanged"),
+        _ => {}
     }
     let mut parts = vec![format!("{create} to create"), format!("{update} to update")];
     parts.extend((replace > 0).then(|| format!("{replace} to replace")));
@@ -177,9 +180,12 @@ pub fn report(report: &Report, plan: &Plan, took: Duration, verbose: u8) -> Text
     }
     lines.extend(left_out(plan, verbose));
     let Summary { create, update, replace, delete, adopt, keep, failed, not_started } = report.summary(plan);
-    let untouched = report.done.is_empty() && adopt == 0 && !plan.has_changes();
-    if untouched && !troubled && !report.interrupted && report.unsaved.is_none() {
-        lines.push(Line::new().bold(nothing(plan, keep)));
+    let unchanged = !plan.has_changes() && !plan.actions.iter().any(|action| action.act == Act::Forget);
+    if unchanged && !troubled && !report.interrupted && report.unsaved.is_none() {
+        lines.push(Line::new().bold(match adopt {
+            0 => nothing(plan, keep),
+            _ => format!("nothing to do: {adopt} adopted, {keep} unchanged"),
+        }));
         return lines;
     }
     let mut parts = vec![format!("{create} created"), format!("{update} updated")];

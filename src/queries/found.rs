@@ -165,7 +165,7 @@ impl Inventory {
                 identities: &self.identities,
                 vaults: &self.vaults,
                 assignments: &self.assignments,
-                anyones: false,
+                anyones: None,
             };
             let binds = modes::all().flat_map(|mode| mode.found(&found)).map(Request::Bind);
             let mounts = deliveries::all().flat_map(|delivery| delivery.found(&found)).map(|mount| Request::Mount(Box::new(mount)));

@@ -29,6 +29,9 @@ pub struct AzureIdentity {
     pub resource_id: Input<String>,
     /// NMI compares it with the request's `client_id` byte by byte.
     pub client_id: Input<String>,
+    /// Whether bindings of other namespaces may lead to it, too.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub counts_everywhere: bool,
     pub within: DependsOn,
     /// The components that it needs.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -44,6 +47,10 @@ pub fn key(cluster: &str, namespace: &str, name: &str) -> Key {
 
 pub fn at(namespace: &str, name: &str) -> ObjectRef {
     manifest::at(&AzureIdentity::api(), Some(namespace), name)
+}
+
+fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Whether only bindings of its own namespace get it.
@@ -80,7 +87,17 @@ impl Manifested for AzureIdentity {
             client_id: Some(self.client_id.get()?.clone()),
             ..crds::AzureIdentitySpec::default()
         };
-        Ok(manifest::manifest(&at(&self.namespace, &self.name), app, mine, &[NAMESPACED], Some(serde_json::to_value(spec)?)))
+        let annotations: &[_] = if self.counts_everywhere { &[] } else { &[NAMESPACED] };
+        Ok(manifest::manifest(&at(&self.namespace, &self.name), app, mine, annotations, Some(serde_json::to_value(spec)?)))
+    }
+    /// MIC reads ids of resources without regard to case, and takes a missing type as 0 (a managed identity). NMI compares client ids
+    /// exactly.
+    fn serves(&self, live: &Value) -> bool {
+        let is_type = live.pointer("/spec/type").is_none_or(|kind| *kind == json!(0));
+        let known = |input: &Input<String>| input.known().map(String::as_str).unwrap_or_default().to_owned();
+        let (id, client_id) = (text(live, "/spec/resourceID"), text(live, "/spec/clientID"));
+        let is_same = known(&self.resource_id).eq_ignore_ascii_case(id) && known(&self.client_id) == client_id && !id.is_empty();
+        is_type && is_same && (self.counts_everywhere || is_namespaced(live))
     }
     fn access(access: Access) -> Vec<Right> {
         let mut rights = access_to_objects::<Self>(access);

@@ -65,6 +65,10 @@ impl Manifested for AzureIdentityBinding {
         };
         Ok(manifest::manifest(&at, app, mine, &[super::azure_identity::NAMESPACED], Some(serde_json::to_value(spec)?)))
     }
+    /// The annotation counts on the AzureIdentity, and not here.
+    fn serves(&self, live: &Value) -> bool {
+        (text(live, "/spec/azureIdentity"), text(live, "/spec/selector")) == (&self.azure_identity, &self.selector)
+    }
     fn creation_summary(&self) -> Vec<(&'static str, Value)> {
         vec![("azureIdentity", json!(self.azure_identity)), ("selector", json!(self.selector))]
     }

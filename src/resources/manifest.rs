@@ -143,12 +143,14 @@ pub fn manifest(at: &ObjectRef, app: &str, mine: bool, annotations: &[(&str, &st
     Value::Object(manifest)
 }
 
-/// `make(mine)` builds the manifest.
+/// `make(mine)` builds the manifest. `serves` says whether an object of somebody else does what is wanted, however it is written: it is
+/// adopted as it is, because adopting is not a change.
 pub async fn observe(
     place: &Place,
     context: NodeContext<'_>,
     reader: &Reader,
     make: impl Fn(bool) -> Result<Value, Fault>,
+    serves: impl Fn(&Value) -> bool,
 ) -> Result<Option<Actual>, Fault> {
     let cluster = reader.cluster(&place.target).await?;
     let (found, ()) = futures::join!(cluster.get(&place.at), foresee(&cluster, place, context, reader, &make));
@@ -173,6 +175,10 @@ pub async fn observe(
         }
         other => other?,
     };
+    if !mine && !reader.adopt && serves(&live) {
+        actual.preview = Preview::Same;
+        return Ok(Some(actual));
+    }
     let terms = Terms { adopt: reader.adopt, force_conflicts: reader.force_conflicts, mine, local: reader.only_reads };
     match outlook(&cluster, place, &live, &wanted, terms).await? {
         Outlook::Conflicts(conflicts) => actual.preview = Preview::Conflicts(conflicts),

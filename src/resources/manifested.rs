@@ -55,6 +55,11 @@ pub trait Manifested: Serialize + DeserializeOwned + Send + Sync + 'static {
     fn name(&self) -> &str;
     /// Fails with `Unresolved` where a value is not known yet. `mine`: with the labels that say whose it is.
     fn manifest(&self, app: &str, mine: bool) -> Result<Value, Fault>;
+    /// Returns whether an object of somebody else does what is wanted, although podid would write it in other words. Such an object is
+    /// adopted as it is; only `--adopt` rewrites it.
+    fn serves(&self, _live: &Value) -> bool {
+        false
+    }
     /// Whether somebody else makes it, so that one that is missing is not created.
     fn must_exist(&self) -> bool {
         false
@@ -146,7 +151,8 @@ impl<M: Manifested> Kind<Cloud> for M {
         Manifested::uses(self)
     }
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
-        let found = manifest::observe(&place_of(self), context, reader, |mine| self.manifest(context.app, mine)).await;
+        let make = |mine| self.manifest(context.app, mine);
+        let found = manifest::observe(&place_of(self), context, reader, make, |live| self.serves(live)).await;
         let Some(mut actual) = self.or_not_installed(found)? else {
             let is_missed = context.intent == Intent::Present && Manifested::must_exist(self);
             return if is_missed { Err(missed(self)) } else { Ok(None) };

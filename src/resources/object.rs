@@ -3,6 +3,7 @@
 
 mod head;
 mod rbac;
+mod serves;
 mod variables;
 
 use super::{
@@ -233,7 +234,8 @@ impl Kind<Cloud> for Object {
     async fn observe(&self, context: NodeContext<'_>, reader: &Reader) -> Result<Option<Actual>, Fault> {
         let found = async {
             let place = self.read_at(reader).await?;
-            let found = manifest::observe(&place, context, reader, |mine| self.wanted(context.app, mine)).await?;
+            let make = |mine| self.wanted(context.app, mine);
+            let found = manifest::observe(&place, context, reader, make, |live| serves::serves(&self.manifest, live)).await?;
             Ok(found.map(|object| (place, object)))
         };
         let found = match found.await {

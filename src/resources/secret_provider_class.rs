@@ -1,6 +1,8 @@
 //! SecretProviderClass (secrets-store.csi.x-k8s.io/v1) for the Azure provider. All parameters are strings: the CRD refuses others,
 //! and parameters of another spelling are silently not read (azure.md 4.2).
 
+mod serves;
+
 use super::{manifest, manifested::Manifested, secret, world::ClusterTarget};
 use crate::{
     azure::ObjectKind,
@@ -220,6 +222,11 @@ impl Manifested for SecretProviderClass {
         };
         let at = manifest::at(&Self::api(), Some(&self.namespace), &self.name);
         Ok(manifest::manifest(&at, app, mine, &[], Some(serde_json::to_value(spec)?)))
+    }
+    /// Whether the provider reads the same from a class that somebody else wrote: the order and layout of its texts, `tenantId` for
+    /// `tenantID`, and parameters without an effect do not count.
+    fn serves(&self, live: &Value) -> bool {
+        serves::serves(self, live)
     }
     fn uses(&self) -> Vec<Key> {
         let secrets = self.objects.iter().filter(|object| object.kind.is_secret());

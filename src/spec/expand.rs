@@ -14,7 +14,7 @@ use super::{
         Graph,
         grantee::{Grantee, RoleScope},
     },
-    model::{self, ComponentSpec, Spec, Workload},
+    model::{self, ComponentSpec, Spec, VaultAccess, Workload},
     names::object_name,
     reference::NameOrId,
     request::{Bind, Mount, Request, Sync},
@@ -145,7 +145,7 @@ impl Graph<'_> {
             let uses: Vec<&model::Use> = workload.secrets.iter().filter(reads).collect();
             // rights follow from what is mounted
             let mounted: BTreeSet<ObjectKind> = uses.iter().map(|used| used.object_type).collect();
-            for kind in mounted {
+            for kind in mounted.into_iter().filter(|_| workload.vault_access != Some(VaultAccess::None)) {
                 let to = self.grantee(&identity);
                 self.read_grant(&vault, to, kind, None)?;
             }

@@ -196,6 +196,16 @@ pub struct SecretSpec {
     pub value: SourceSpec,
 }
 
+/// Who gives a workload's identity its rights to the vaults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum VaultAccess {
+    /// podid, as far as they are missing.
+    Grant,
+    /// Somebody else: the identity has them already, such as by a group or a role of the resource group.
+    None,
+}
+
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(remote = "Self", rename_all = "camelCase", deny_unknown_fields)]
 pub struct Workload {
@@ -208,6 +218,8 @@ pub struct Workload {
     pub delivery: Option<String>,
     #[serde(default)]
     pub secrets: Vec<Use>,
+    /// Whether podid gives the identity its rights to the vaults; default: `grant`.
+    pub vault_access: Option<VaultAccess>,
     /// The blob containers that it uses.
     #[serde(default)]
     pub storage: Vec<StorageUse>,

@@ -13,9 +13,7 @@ mod secrets;
 
 pub use azure::AzureSurvey;
 pub use cluster::ClusterSurvey;
-pub use list::Gap;
-#[cfg(test)]
-pub use list::List;
+pub use list::{Gap, List};
 pub use scope::Scope;
 #[cfg(test)]
 pub use secrets::VaultContent;

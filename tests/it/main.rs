@@ -28,6 +28,7 @@ mod errors;
 mod faults;
 mod federations;
 mod five_labs;
+mod imports;
 mod inventory;
 mod kubectl;
 mod labs;

@@ -432,6 +432,35 @@ fn a_broken_link_of_an_identity_binding_is_named() {
     world.podid(&["identity", "federation", "remove", "shop-wi", "--name", "aks-identity-binding", "--adopt", "--yes"]).ok();
 }
 
+/// A binding has no tags: its name says whose it is, and a lost state is no reason to leave it.
+#[test]
+fn an_identity_binding_is_podids_after_a_lost_state_and_somebody_elses_stays() {
+    let world = World::served();
+    world.write("podid.yaml", &SPEC.replace("mode: workload-identity", "mode: identity-binding"));
+    world.write("conn.txt", "not-a-real-secret");
+    let bindings = |name: &str| {
+        let cluster = format!("{}/providers/Microsoft.ContainerService/managedClusters/{CONTEXT}", world.group_id());
+        format!("{cluster}/identityBindings{name}?api-version=2026-04-01")
+    };
+    let listed = || world.arm("GET", &bindings(""), None).ok()["value"].as_array().unwrap().clone();
+    world.podid(&["up", "--yes", "--state", "first.json"]).ok();
+    assert!(listed()[0]["name"].as_str().unwrap().starts_with("podid"), "{:?}", listed());
+    world.podid(&["state", "rebuild", "--state", "second.json"]).ok();
+    world.podid(&["plan", "--exit-code", "--state", "second.json"]).ok();
+    world.podid(&["down", "--yes", "--state", "second.json"]).ok();
+    assert_eq!(listed(), Vec::<Value>::new());
+    // one that leads to the identity is used under whatever name, and stays
+    world.podid(&["identity", "create", "-n", "shop-wi", "-g", "podid-lab", "--app", "other", "--state", "other.json", "--yes"]).ok();
+    let id = world.identity_id("shop-wi").replace("resourcegroups", "resourceGroups");
+    let body = json!({ "properties": { "managedIdentity": { "resourceId": id } } });
+    world.arm("PUT", &bindings("/byhand"), Some(body)).ok();
+    world.podid(&["up", "--yes", "--verify", "--state", "third.json"]).ok().says("proved shop/web");
+    assert_eq!(listed().len(), 1);
+    world.podid(&["state", "rebuild", "--state", "fourth.json"]).ok();
+    world.podid(&["down", "--yes", "--state", "fourth.json"]).ok();
+    assert_eq!(listed()[0]["name"], "byhand");
+}
+
 /// An existing Deployment gets label, service account and volume, its pods are proved, and it gets back to what it was.
 #[test]
 fn an_existing_deployment_is_wired_and_its_old_pods_are_warned_of() {

@@ -51,7 +51,7 @@ fn a_flag_that_is_not_given_sets_nothing() {
 fn values_are_checked_by_the_rule_of_the_setting() {
     insta::assert_snapshot!(refused("bind -n ns --selector a/b"), @"invalid value 'a/b' for '--selector <SELECTOR>': a label's value has 1 to 63 letters, digits, `-`, `_` and `.`, and begins and ends with a letter or digit");
     let told = refused("bind -n ns --operator-scope resourceGroup");
-    assert!(told.contains("identity, resource-group, subscription"), "{told}");
+    assert!(told.contains("identity, resource-group, subscription, none"), "{told}");
     assert!(refused("unbind -n ns --selector a").contains("unexpected argument '--selector'"));
 }
 

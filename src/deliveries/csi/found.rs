@@ -22,12 +22,19 @@ pub(super) fn mounts(found: &Found<'_>) -> Vec<Mount> {
             namespace: field(class, "/metadata/namespace").to_owned(),
             name: field(class, "/metadata/name").to_owned(),
             vault: Some(NameOrId::Id(vault.id.clone())),
+            identity: identity_of(found, field(class, "/spec/parameters/clientID")),
             secrets: objects_of(field(class, "/spec/parameters/objects")),
             sync: sync.collect(),
             ..Mount::default()
         });
     }
     mounts
+}
+
+/// The identity that a class names, where its mode names one.
+fn identity_of(found: &Found<'_>, client_id: &str) -> Option<NameOrId> {
+    let is_it = |client: &str| !client_id.is_empty() && client.eq_ignore_ascii_case(client_id);
+    found.identities.iter().find(|identity| is_it(&identity.client_id)).map(|identity| NameOrId::Id(identity.id.clone()))
 }
 
 /// The keys of Kubernetes Secrets that a class keeps in step. The type is None where it is `Opaque`.

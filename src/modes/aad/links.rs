@@ -47,6 +47,12 @@ pub fn role_key(bound: &Bound, role: &str) -> Option<Key> {
     bound.keys.iter().find(|key| key.folded().starts_with(&begins)).cloned()
 }
 
+/// Whether podid was told to assign no such role, because the cluster has it from elsewhere. Of pods that podid did not bind, every role is
+/// looked for.
+pub fn has_from_elsewhere(bound: &Bound, role: &str) -> bool {
+    !bound.keys.is_empty() && role_key(bound, role).is_none()
+}
+
 /// The binding by whose selector the pods are bound. Err: this login may not list bindings.
 pub async fn binding(view: &View<'_>) -> Result<Option<Value>, ()> {
     let bindings = view.cluster.list(&AzureIdentityBinding::api(), Some(&view.bound.namespace), None).await.map_err(drop)?;

@@ -1,6 +1,6 @@
 //! What a plan with identity bindings must say: names that AKS may refuse, what an app's own code has to switch on, and what AKS leaves.
 
-use super::rbac;
+use super::rbac::{self, Names};
 use crate::{
     azure::{ArmId, identity_bindings::unfitting},
     chain::remarks::{Planned, Remarks, wanted},
@@ -70,7 +70,7 @@ fn switches(planned: &Planned<'_>) -> Vec<Warning> {
     // the right of a service account is only made in this mode
     let is_bound = |read: &PodSecrets| {
         let subject = read.subject.as_deref()?;
-        let [role, _] = rbac::manifests(&read.namespace, subject, &Input::Known(String::new())).ok()?;
+        let [role, _] = rbac::manifests(&Names::default(), &read.namespace, subject, &Input::Known(String::new())).ok()?;
         planned.plan.action(&object::key(&read.target.name, &role).ok()?).filter(|action| action.act.changes())
     };
     let warning = |node: &Node| {

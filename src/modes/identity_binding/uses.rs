@@ -56,7 +56,7 @@ fn right(pod: &PodView<'_>, account: &EdgeNode, binding: &EdgeNode, identity: &I
     };
     let (roles, bindings) = (survey.cluster.of_kind(&CLUSTER_ROLE), survey.cluster.of_kind(&CLUSTER_ROLE_BINDING));
     if let Some(name) = rbac::allowing(&roles.items, &bindings.items, (pod.namespace, pod.service_account()), client_id) {
-        return Edge::there(account, binding, format!("ClusterRoleBinding {name}"));
+        return Edge::there(account, binding, format!("ClusterRoleBinding {}", name[1]));
     }
     match roles.gap.as_ref().or(bindings.gap.as_ref()) {
         Some(gap) => Edge::unknown(account, binding, by, format!("the {} could not be read: {}", gap.what, gap.why)),

@@ -28,6 +28,9 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
     let again = bind(bound);
     let mut links = ground::of_identity(bound, &again);
     for role in [roles::MANAGED_IDENTITY_OPERATOR, roles::VIRTUAL_MACHINE_CONTRIBUTOR] {
+        if aad::has_from_elsewhere(bound, role) {
+            continue;
+        }
         links.push(
             Link::new(CLUSTER_ROLE, format!("the role {role} of the cluster {}", bound.cluster.name), again.clone())
                 .resource(Resource {

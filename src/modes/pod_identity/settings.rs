@@ -23,4 +23,6 @@ pub(super) static SETTINGS: &[Setting] = &[
         }),
     },
     aad::OPERATOR_SETTING,
+    aad::CONTRIBUTOR_SETTING,
+    aad::NAMESPACED_SETTING,
 ];

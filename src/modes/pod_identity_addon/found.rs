@@ -17,14 +17,26 @@ pub(super) fn binds(found: &Found<'_>, mode: &'static str) -> Vec<Bind> {
 fn bind(found: &Found<'_>, identity: &Value, mode: &'static str) -> Option<Bind> {
     let (name, namespace) = (field(identity, "/metadata/name"), field(identity, "/metadata/namespace"));
     let id = ArmId::parse(field(identity, "/spec/resourceID"))?;
-    let operator = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
-    let operates = |a: &RoleAssignment| a.scope == id && role::guid_of(&a.role_definition_id).eq_ignore_ascii_case(operator);
-    found.own_assignments().find(|assignment| operates(assignment))?;
+    let mut bind =
+        Bind { mode: Some(mode.to_owned()), namespace: namespace.to_owned(), identity: Some(NameOrId::Id(id.clone())), ..Bind::default() };
+    match &found.anyones {
+        Some(roles) => {
+            if let Some(scope) = aad::operator_word(roles, roles.control_plane, &id) {
+                bind.settings.set(aad::OPERATOR_SCOPE, scope);
+            }
+        }
+        None => has_operator(found, &id)?,
+    }
     let to_it = |b: &&Value| field(b, "/metadata/namespace") == namespace && field(b, "/spec/azureIdentity") == name;
     let selector = found.objects.of::<AzureIdentityBinding>().find(to_it).map_or(name, |b| field(b, "/spec/selector"));
-    let mut bind =
-        Bind { mode: Some(mode.to_owned()), namespace: namespace.to_owned(), identity: Some(NameOrId::Id(id)), ..Bind::default() };
     bind.settings.set(aad::NAME, name);
     bind.settings.set(aad::SELECTOR, selector);
     Some(bind)
+}
+
+/// None: none of the app's own assignments is the operator role on the identity.
+fn has_operator(found: &Found<'_>, id: &ArmId) -> Option<()> {
+    let operator = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
+    let operates = |a: &RoleAssignment| a.scope == *id && role::guid_of(&a.role_definition_id).eq_ignore_ascii_case(operator);
+    found.own_assignments().find(|assignment| operates(assignment)).map(drop)
 }

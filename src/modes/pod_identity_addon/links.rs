@@ -46,13 +46,19 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
                 ..Resource::of(Feature::KIND)
             })
             .symptoms(OF_ADDON),
-        Link::new(aad::CLUSTER_ROLE, format!("the role {role} of the control plane of {cluster}"), again.clone()).resource(Resource {
-            key: aad::role_key(bound, role),
-            place: aad::role_place,
-            missing: "is not assigned, so AKS cannot put the identity on the nodes",
-            spreads: true,
-            ..Resource::of(Role::KIND)
-        }),
+    ]);
+    if !aad::has_from_elsewhere(bound, role) {
+        links.push(Link::new(aad::CLUSTER_ROLE, format!("the role {role} of the control plane of {cluster}"), again.clone()).resource(
+            Resource {
+                key: aad::role_key(bound, role),
+                place: aad::role_place,
+                missing: "is not assigned, so AKS cannot put the identity on the nodes",
+                spreads: true,
+                ..Resource::of(Role::KIND)
+            },
+        ));
+    }
+    links.extend([
         Link::new(ENTRY, format!("the entry {}/{} of the add-on", bound.namespace, bound.name), again.clone())
             .resource(Resource { judge: Some(not_assigned), ..Resource::of(AddonIdentity::KIND) })
             .symptoms(OF_ENTRY),

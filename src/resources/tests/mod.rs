@@ -45,6 +45,7 @@ fn every_field_that_podid_writes_is_in_the_schema_of_its_kind() {
         name: "id".into(),
         resource_id: Input::Known("/subscriptions/s".into()),
         client_id: Input::Known("c".into()),
+        counts_everywhere: false,
         within: after(),
         after: Vec::new(),
     };

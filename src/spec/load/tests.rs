@@ -87,7 +87,7 @@ fn a_file_is_read_from_the_disk_or_missing() {
 fn unknown_fields_name_the_nearest_known_one() {
     // the fields of modes and deliveries come after those of all workloads
     let told = changed("    namespace: dev-claims", "    namespce: dev-claims");
-    let begins = "podid.yaml:18:5: workloads[0]: unknown field `namespce`\nhint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, delivery, secrets, storage, roles, app, wire, selector, names, operatorScope";
+    let begins = "podid.yaml:18:5: workloads[0]: unknown field `namespce`\nhint: Did you mean `namespace`? The fields here are: name, namespace, identity, mode, delivery, secrets, vaultAccess, storage, roles, app, wire, selector, names, operatorScope";
     assert!(told.starts_with(begins), "{told}");
     let told = changed("    namespace: dev-claims", "    namespace: dev-claims\n    selecter: x");
     assert!(told.starts_with("podid.yaml:19:5: workloads[0]: unknown field `selecter`\nhint: Did you mean `selector`?"), "{told}");
@@ -310,7 +310,7 @@ fn settings_of_modes_and_deliveries_are_read_and_checked_where_they_stand() {
     }
     insta::assert_snapshot!(told(&with("    operatorScope: resourcegroup")), @r"
     podid.yaml:19:20: workloads[0].operatorScope: unknown word `resourcegroup`
-    hint: Did you mean `resourceGroup`? The known ones are: identity, resourceGroup, subscription.
+    hint: Did you mean `resourceGroup`? The known ones are: identity, resourceGroup, subscription, none.
     ");
     insta::assert_snapshot!(told(&with("    names: {azureIdentity: A/B}")), @"podid.yaml:19:28: workloads[0].names.azureIdentity: it has 1 to 253 lower-case letters, digits, `-` and `.`, and each part begins and ends with a letter or digit");
     insta::assert_snapshot!(told(&with("    names: a")), @"podid.yaml:19:12: workloads[0].names: expected fields");

@@ -3,6 +3,7 @@
 
 use crate::az::{program::Az, roads};
 use crate::common::{World, flexvolume, objects::text, specs::context_of, until};
+use crate::imports;
 use serde_json::Value;
 use std::{fs, path::Path};
 
@@ -100,6 +101,7 @@ fn lab_001_by_az_is_adopted() {
     let Some(az) = Az::of(&world) else { return };
     by_az(&az, "001.yaml");
     runs(&world, "001.yaml");
+    imports::round_trip(&world, context_of("001.yaml"), &[]);
     let expected = [
         // The lab's service calls the vault itself.
         "create secretproviderclass/aks-sp/default/aadpodidentitydemoapi".to_owned(),
@@ -116,6 +118,7 @@ fn lab_004_by_az_equals_podids_and_is_adopted_with_narrower_roles() {
     let documents = by_az(&az, "004.yaml");
     runs(&world, "004.yaml");
     roads::compare_exports("004.yaml", &world, |other| deploy(other, "004.yaml", documents.last().unwrap()));
+    imports::round_trip(&world, context_of("004.yaml"), &[]);
     let parameters = ["resourceGroup", "subscriptionId", "tenantID", "tenantId", "useVMManagedIdentity", "userAssignedIdentityID"];
     let parameters = parameters.map(|name| format!("spec.parameters.{name}")).join(" ");
     let expected = [

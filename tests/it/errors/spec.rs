@@ -31,7 +31,7 @@ fn a_typo_is_reported_with_its_place_and_the_nearest_name() {
     assert_snapshot!(with("    identity:", "    idenity:"), @r#"
     exit 2
     error: app.yaml:17:5: workloads[0]: unknown field `idenity`
-    hint: Did you mean `identity`? The fields here are: name, namespace, identity, mode, delivery, secrets, storage, roles, app, wire, selector, names, operatorScope, kubenet, serviceAccount.
+    hint: Did you mean `identity`? The fields here are: name, namespace, identity, mode, delivery, secrets, vaultAccess, storage, roles, app, wire, selector, names, operatorScope, contributorScope, namespaced, kubenet, serviceAccount.
     "#);
 }
 
