@@ -204,6 +204,7 @@ pub(super) async fn start(
         account_keys: Arc::new(keys::AccountKey::new(folder, &keys)?),
         lateness: options.lateness.unwrap_or_default(),
         deny: Vec::new(),
+        denials: Arc::default(),
         token_seconds: settings::TOKEN_SECONDS,
         scale_set_polls: 0,
         aks_day: None,

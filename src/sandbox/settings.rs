@@ -161,6 +161,7 @@ impl Settings {
             match name.as_str() {
                 "lateness" => rules.lateness = value.as_str().unwrap_or_default().parse()?,
                 "deny" => rules.deny = parse(name, value)?.unwrap_or_default(),
+                "deny_assignments" => rules.denials = Arc::new(parse(name, value)?.unwrap_or_default()),
                 "token_seconds" => rules.token_seconds = parse(name, value)?.unwrap_or(TOKEN_SECONDS),
                 "scale_set_polls" => rules.scale_set_polls = parse(name, value)?.unwrap_or(0),
                 "aks_day" => rules.aks_day = parse(name, value)?,
@@ -186,7 +187,7 @@ impl Settings {
                 }
                 _ => {
                     return Err(format!(
-                        "unknown setting '{name}'; use lateness, delay_ms, hold, deny, fail, limits, token_seconds, scale_set_polls or aks_day"
+                        "unknown setting '{name}'; use lateness, delay_ms, hold, deny, deny_assignments, fail, limits, token_seconds, scale_set_polls or aks_day"
                     ));
                 }
             }
@@ -201,7 +202,14 @@ impl Settings {
     /// Restores the initial settings, except for the delays.
     pub fn reset(&self) {
         let mut inner = self.lock();
-        let rules = Rules { deny: Vec::new(), token_seconds: TOKEN_SECONDS, scale_set_polls: 0, aks_day: None, ..(*inner.rules).clone() };
+        let rules = Rules {
+            deny: Vec::new(),
+            denials: Arc::default(),
+            token_seconds: TOKEN_SECONDS,
+            scale_set_polls: 0,
+            aks_day: None,
+            ..(*inner.rules).clone()
+        };
         *inner = Inner {
             rules: Arc::new(rules),
             delay: Duration::ZERO,
@@ -225,6 +233,7 @@ impl Settings {
         all.insert("holding".into(), json!(inner.holding));
         all.insert("seen".into(), json!(inner.seen));
         all.insert("deny".into(), json!(inner.rules.deny));
+        all.insert("deny_assignments".into(), json!(*inner.rules.denials));
         all.insert("fail".into(), json!(inner.fail));
         all.insert("limits".into(), json!(inner.limits));
         all.insert("token_seconds".into(), json!(inner.rules.token_seconds));

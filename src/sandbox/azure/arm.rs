@@ -4,7 +4,7 @@
 use super::{
     assignments,
     call::{Answer, Call},
-    clusters, definitions, deleted_vaults,
+    clusters, definitions, deleted_vaults, denials,
     error::{self, gateway},
     features, federated, groups, hosts, identities, ids, locks,
     path::Path,
@@ -105,7 +105,7 @@ fn route(call: &mut Call<'_>) -> Answer {
             ["roleassignments", _] => return assignments::one(call, &scope, part(at + 3)),
             ["roledefinitions"] => return definitions::list(call, &scope),
             ["roledefinitions", _] => return definitions::one(call, &scope, part(at + 3)),
-            ["denyassignments"] => return assignments::list_denials(call, &scope),
+            ["denyassignments"] => return denials::list(call, &scope),
             ["locks"] => return locks::list(call, &scope),
             ["locks", _] => return locks::one(call, &scope, part(at + 3)),
             ["elevateaccess"] if at == 0 => return assignments::elevate(call),

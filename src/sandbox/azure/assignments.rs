@@ -49,16 +49,6 @@ fn document(call: &Call<'_>, a: &Assignment, fresh: bool) -> Value {
     body
 }
 
-/// Lists deny assignments. Only Azure itself makes them, for managed applications and deployment stacks, which the sandbox does not have.
-pub fn list_denials(call: &Call<'_>, scope: &str) -> Answer {
-    if call.request.method != "GET" {
-        return Err(error::method_not_allowed(call));
-    }
-    access::require(call, "Microsoft.Authorization/denyAssignments/read", scope)?;
-    resources::require_scope(call, scope)?;
-    Ok(error::list(Vec::new()))
-}
-
 /// `atScope()` selects assignments at or above the scope. `principalId eq` and `assignedTo()` select those above, at and below it, and so
 /// does a missing filter.
 pub fn list(call: &Call<'_>, scope: &str) -> Answer {

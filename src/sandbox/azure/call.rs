@@ -1,6 +1,6 @@
 //! One request to the sandbox's Azure: what every service receives and returns.
 
-use super::{issuers::Issuers, kubeconfig::KubeconfigEntry, state::State};
+use super::{denials::Denial, issuers::Issuers, kubeconfig::KubeconfigEntry, state::State};
 use crate::{
     http::{Request, Response},
     kube,
@@ -15,6 +15,8 @@ pub struct Rules {
     pub lateness: Lateness,
     /// Actions (with `*`) that nobody may perform, whatever the role assignments are.
     pub deny: Vec<String>,
+    /// The deny assignments of the subscription.
+    pub denials: Arc<Vec<Denial>>,
     pub token_seconds: i64,
     /// How many polls report a write of a scale set as running; with 0, the write is done when it is answered.
     pub scale_set_polls: u32,

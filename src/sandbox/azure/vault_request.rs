@@ -5,7 +5,7 @@ use super::{
     assignment_index::Assignment,
     call::Call,
     condition::Verdict,
-    error, ids, policies, resource_ids,
+    denials, error, ids, policies, resource_ids,
     state::{Policy, Vault},
     times, token,
 };
@@ -93,7 +93,8 @@ pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: VaultOpera
             |p: &&Policy| p.object_id.eq_ignore_ascii_case(&caller.object_id) && policies::allows(p, operation.folder, operation.policy);
         vault.policies.iter().find(fits).map(|p| (p.since, None))
     };
-    if let Some((since, pass)) = grant.filter(|_| open)
+    let denial = denials::of_data(call, operation.action, &target).filter(|_| rbac).map(|denial| denial.name.replace('-', ""));
+    if let Some((since, pass)) = grant.filter(|_| open && denial.is_none())
         && !late(call, &request.vault, if rbac { "rbac" } else { "policy" }, since)
     {
         call.pass = pass;
@@ -103,12 +104,13 @@ pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: VaultOpera
     if rbac {
         let resource = ids::fold(&target);
         let withheld = access::unmet_assignment(call.state, &caller.object_id, operation.action, &target, Plane::Data);
+        let denied = denial.map_or_else(|| "null".to_owned(), |name| format!("'{name}'"));
         let reason = withheld.filter(|_| open).map_or_else(|| "null ".to_owned(), |a| reason(a, operation.action, &target));
         return Err(refusal(
             403,
             "Forbidden",
             format!(
-                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: {who}\r\nAction: '{}'\r\nResource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: {reason}\r\nVault: {};location={location}\r\n",
+                "Caller is not authorized to perform action on resource.\r\nIf role assignments, deny assignments or role definitions were changed recently, please observe propagation time.\r\nCaller: {who}\r\nAction: '{}'\r\nResource: '{resource}'\r\nAssignment: (not found)\r\nDenyAssignmentId: {denied}\r\nDecisionReason: {reason}\r\nVault: {};location={location}\r\n",
                 operation.action, request.vault
             ),
             "ForbiddenByRbac",
