@@ -5,6 +5,8 @@ use super::{ArmId, Read, Result, arm::Arm, deadline, failures::absent};
 use serde::{Deserialize, Serialize};
 
 const VERSION: &str = "2022-04-01";
+/// Of the list of subscriptions (Azure/azure-rest-api-specs, resources, Microsoft.Resources/subscriptions).
+const SUBSCRIPTIONS_VERSION: &str = "2022-12-01";
 const ASSIGNMENTS: &str = "Microsoft.Authorization/roleAssignments";
 const DEFINITIONS: &str = "Microsoft.Authorization/roleDefinitions";
 const DENIALS: &str = "Microsoft.Authorization/denyAssignments";
@@ -110,7 +112,12 @@ impl DenyAssignment {
 }
 
 fn is_any(patterns: &[String], action: &str) -> bool {
-    patterns.iter().any(|pattern| fits(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase()))
+    patterns.iter().any(|pattern| matches_action(pattern, action))
+}
+
+/// Whether an action fits a pattern, in any casing; `*` stands for any text.
+pub fn matches_action(pattern: &str, action: &str) -> bool {
+    fits(&pattern.to_ascii_lowercase(), &action.to_ascii_lowercase())
 }
 
 fn fits(pattern: &str, text: &str) -> bool {
@@ -163,6 +170,18 @@ impl Read {
             only_here: p.do_not_apply_to_child_scopes,
         };
         Ok(found.into_iter().map(denial).collect())
+    }
+
+    /// Lists the ids of the subscriptions that this login may see. Without the cache.
+    pub async fn subscriptions(&self) -> Result<Vec<String>> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct SubscriptionBody {
+            subscription_id: String,
+        }
+        let arm: &Arm = self.arm();
+        let found: Vec<SubscriptionBody> = deadline::within(self.limit(), arm.subscriptions(SUBSCRIPTIONS_VERSION)).await?;
+        Ok(found.into_iter().map(|one| one.subscription_id).collect())
     }
 
     async fn access_list<T: serde::de::DeserializeOwned>(&self, scope: &ArmId, kind: &str) -> Result<Vec<T>> {

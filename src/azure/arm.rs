@@ -86,6 +86,14 @@ impl Arm {
         self.pages(url(scope, &segments, version)?).await
     }
 
+    /// Lists the subscriptions that the caller may see, with all pages.
+    pub async fn subscriptions<T: DeserializeOwned>(&self, version: &str) -> Result<Vec<T>> {
+        let mut url = base(hosts::ARM)?;
+        url.set_path("/subscriptions");
+        url.query_pairs_mut().append_pair("api-version", version);
+        self.pages(url).await
+    }
+
     /// Lists what is below a resource, such as `resources` of a group, with all pages.
     pub async fn below<T: DeserializeOwned>(&self, id: &ArmId, segment: &str, version: &str) -> Result<Vec<T>> {
         self.pages(url(id, &[segment], version)?).await

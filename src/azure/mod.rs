@@ -11,6 +11,7 @@ mod clients;
 mod cluster_credentials;
 mod cluster_settings;
 pub mod clusters;
+pub mod condition;
 mod deadline;
 mod directory;
 pub mod error;

@@ -1,7 +1,11 @@
 //! A link of the chain from a pod to its secrets, as data: what it is, what to look at, how to tell right from wrong, and what makes it
 //! right again.
 
-use super::{page::Page, pages, view::View};
+use super::{
+    page::{Page, Severity},
+    pages,
+    view::View,
+};
 use crate::engine::{key::Key, plan::Action, resource::Side};
 use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
@@ -261,6 +265,8 @@ pub struct MissingLink {
     pub link: LinkName,
     /// What is written of it, where that is more than of the link.
     pub page: Option<&'static Page>,
+    /// How much it matters, where that is not as its page says.
+    pub severity: Option<Severity>,
     pub what: String,
     pub causes: Vec<String>,
     pub hints: Vec<String>,
@@ -268,12 +274,18 @@ pub struct MissingLink {
 
 impl MissingLink {
     pub fn new(link: LinkName, what: impl Into<String>) -> Self {
-        Self { link, page: None, what: what.into(), causes: Vec::new(), hints: Vec::new() }
+        Self { link, page: None, severity: None, what: what.into(), causes: Vec::new(), hints: Vec::new() }
     }
 
     #[must_use]
     pub fn page(mut self, page: &'static Page) -> Self {
         self.page = Some(page);
+        self
+    }
+
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = Some(severity);
         self
     }
 

@@ -2,7 +2,7 @@
 //!
 //! `facts` what is known of one workload · `link` the links, and what is reported of a broken one · `view` what a link is checked with ·
 //! `stage` what a proof waits for · `remarks` on a plan · `ground` links that all have in common · `commands` of hints · `texts` of
-//! components · `page` and
+//! components · `programs` of components · `page` and
 //! `pages` what `explain` prints · `found` what `state rebuild` reads them back from.
 
 pub mod commands;
@@ -13,6 +13,7 @@ pub mod ground;
 pub mod link;
 pub mod page;
 pub mod pages;
+pub mod programs;
 pub mod remarks;
 pub mod stage;
 pub mod texts;

@@ -18,6 +18,11 @@ impl Code {
         let is_code = prefix.eq_ignore_ascii_case(PREFIX) && digits.len() == 4;
         is_code.then(|| digits.parse().ok().map(Self)).flatten()
     }
+
+    /// Whether it is of the cluster and its components, and so of many workloads.
+    pub fn is_of_cluster(self) -> bool {
+        self.0 / 1000 == 1
+    }
 }
 
 impl fmt::Display for Code {

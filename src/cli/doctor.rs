@@ -2,6 +2,7 @@
 
 use super::check;
 use crate::{
+    azure::{ArmId, id},
     chain::page::Severity,
     doctor::{case::Selected, suppress::Suppression},
     spec::{names, reference::NameOrId},
@@ -42,6 +43,9 @@ pub struct Doctor {
     /// Name or full id of the AKS cluster; default: name of the context, or the only one in spec and state
     #[arg(long, value_parser = check::cluster_or_id)]
     pub cluster: Option<NameOrId>,
+    /// Full id of a vault that the pods read and that podid does not find by itself, because it is in another subscription; repeatable
+    #[arg(long = "vault-id", value_name = "ID", value_parser = vault_id)]
+    pub vault_ids: Vec<ArmId>,
     /// Look again every few seconds, and print the findings when they change, until Ctrl-C
     #[arg(long)]
     pub watch: bool,
@@ -100,6 +104,11 @@ pub fn workload(text: &str) -> Result<(Option<String>, String), String> {
         format!("unknown kind `{kind}`; the known ones are: {}", all.join(", "))
     })?;
     Ok((Some((*kind).to_owned()), name.to_owned()))
+}
+
+fn vault_id(text: &str) -> Result<ArmId, String> {
+    let found = ArmId::parse(text).filter(|id| id.is_kind(id::VAULT));
+    found.ok_or_else(|| "expected /subscriptions/ID/resourceGroups/GROUP/providers/Microsoft.KeyVault/vaults/NAME".into())
 }
 
 impl Doctor {

@@ -1,6 +1,7 @@
 //! The Key Vault FlexVolume driver (Azure/kubernetes-keyvault-flexvol 0.0.17), which its project no longer supports: the pod template names
 //! vault and secrets, and the driver on the node writes them into the volume once, when the pod starts. Nothing is added to the cluster.
 
+mod examine;
 mod links;
 mod pages;
 mod uses;

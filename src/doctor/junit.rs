@@ -51,8 +51,8 @@ fn case(xml: &mut String, finding: &Finding) {
 }
 
 pub fn document(report: &Report) -> String {
-    let with_findings: Vec<&str> = report.findings.iter().map(|finding| finding.resource.as_str()).collect();
-    let sound: Vec<&String> = report.checked.iter().filter(|one| !with_findings.contains(&one.as_str())).collect();
+    let with_findings: Vec<String> = report.findings.iter().flat_map(Finding::concerned).collect();
+    let sound: Vec<&String> = report.checked.iter().filter(|one| !with_findings.contains(one)).collect();
     let (tests, failures, skipped) = (report.findings.len() + sound.len(), report.count(Severity::Error), report.suppressed().count());
     let mut xml = "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n".to_owned();
     let counts = format!("tests=\"{tests}\" failures=\"{failures}\" errors=\"0\" skipped=\"{skipped}\"");

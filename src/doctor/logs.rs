@@ -273,7 +273,7 @@ fn add(case: &Case<'_>, view: &View<'_>, text: KnownText, seen: &mut Vec<Seen>) 
     // what only waited, and what repeats a finding, is evidence of that finding
     if let Some(known) = same.or(first.filter(|_| is_waiting)) {
         let missing = MissingLink { causes: Vec::new(), hints: Vec::new(), ..known.missing.clone() };
-        let more: Vec<Seen> = evidence.into_iter().map(|evidence| Seen::of(missing.clone(), None, evidence)).collect();
+        let more: Vec<Seen> = evidence.into_iter().map(|evidence| Seen::told(missing.clone(), None, evidence)).collect();
         seen.extend(more);
         return;
     }
@@ -287,7 +287,7 @@ fn add(case: &Case<'_>, view: &View<'_>, text: KnownText, seen: &mut Vec<Seen>) 
     let missing = missing.page(page);
     let first = first.map(rank);
     let mut evidence = evidence.into_iter();
-    let mut one = Seen::of(missing, link, evidence.next().unwrap_or_default());
+    let mut one = Seen::told(missing, link, evidence.next().unwrap_or_default());
     let known = (one.missing.link, one.missing.what.clone());
     if let Some(first) = first {
         // a log remembers what was mended since; what comes after the broken link follows from it
@@ -301,7 +301,7 @@ fn add(case: &Case<'_>, view: &View<'_>, text: KnownText, seen: &mut Vec<Seen>) 
     seen.push(one);
     // the finding has all of its evidence
     if severity == Severity::Error {
-        let again = |evidence| Seen::of(MissingLink::new(known.0, known.1.clone()).page(page), link, evidence);
+        let again = |evidence| Seen::told(MissingLink::new(known.0, known.1.clone()).page(page), link, evidence);
         let more: Vec<Seen> = evidence.map(again).collect();
         seen.extend(more);
     }

@@ -83,6 +83,24 @@ pub fn templates(case: &Case<'_>, view: &View<'_>, seen: &mut Vec<Seen>) {
     }
 }
 
+/// Workloads that podid gives secrets, and that do not mount them.
+pub fn volumes(case: &Case<'_>, view: &View<'_>, seen: &mut Vec<Seen>) {
+    let Some(survey) = view.survey else { return };
+    let (target, delivered) = (&case.target, &case.target.delivered);
+    if delivered.keys.is_empty() || target.delivery.pod(delivered).volumes.is_empty() {
+        return;
+    }
+    // another app that only asks for tokens may be bound by the same objects
+    for workload in case.workloads.iter().filter(|workload| workload.name == delivered.name && workload.mounts.is_empty()) {
+        if case::template(workload, survey).is_none() {
+            continue;
+        }
+        let who = format!("the {} {}", workload.kind.to_lowercase(), workload.name);
+        let missing = MissingLink::new(POD, format!("the pod template of {who} mounts no secrets")).page(&pages::NO_VOLUME);
+        seen.push(Seen::of(missing.hint(wire(case, view, workload)), None, format!("{who} in namespace {}", workload.namespace)));
+    }
+}
+
 /// What gives a template again what binds its pods.
 fn wire(case: &Case<'_>, view: &View<'_>, workload: &Workload) -> String {
     let kind = workload.kind.to_lowercase();
@@ -171,14 +189,15 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_
     for event in listed {
         let (reason, message) = (field(event, "/reason"), field(event, "/message"));
         let about = format!("{} {}", field(event, "/involvedObject/kind").to_lowercase(), field(event, "/involvedObject/name"));
-        texts.push((format!("the {about} is not well: {reason}"), message.to_owned(), format!("the event {reason} of the {about}")));
+        let place = format!("the event {reason} of the {about}");
+        texts.push((format!("the {about} is not well: {reason}"), message.to_owned(), place));
     }
     for (what, text, place) in texts {
         if let Some(missing) = of_text(case, view, &what, &text).await
             && !seen.iter().any(|one| one.missing.what == missing.what && one.missing.link == missing.link)
         {
             let link = case.target.links.iter().find(|link| link.name == missing.link);
-            seen.push(Seen::of(missing, link, place));
+            seen.push(Seen::told(missing, link, place));
         }
     }
 }
@@ -206,7 +225,7 @@ async fn renewal(case: &Case<'_>, view: &View<'_>, event: &Value, pod: &str, see
     if seen.iter().any(|one| one.missing.link == missing.link && one.missing.what == missing.what) {
         return;
     }
-    let mut one = Seen::of(missing, link, format!("the event {reason} of the pod {pod}"));
+    let mut one = Seen::told(missing, link, format!("the event {reason} of the pod {pod}"));
     one.severity = Severity::Warning;
     seen.push(one);
 }

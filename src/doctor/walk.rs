@@ -3,6 +3,7 @@
 
 use super::{
     case::{self, Case},
+    case_names::names,
     finding::Finding,
     logs, pods,
     reports::Reports,
@@ -13,7 +14,7 @@ use crate::{
     chain::{
         ground,
         link::{CLUSTER, GRANT, Heals, Link, MissingLink, Reason},
-        page::Severity,
+        page::{Page, Severity},
         pages,
         view::{PodRef, View},
     },
@@ -46,6 +47,7 @@ impl Walk<'_> {
             self.look(case, &view, Some(pod), &mut seen).await;
         }
         pods::templates(case, &base, &mut seen);
+        pods::volumes(case, &base, &mut seen);
         spare(&base, &mut seen);
         soften(case, &mut seen);
         let is_broken = |seen: &[Seen]| seen.iter().any(|one| one.severity == Severity::Error) || !pods::are_ready(case);
@@ -65,7 +67,9 @@ impl Walk<'_> {
         if pods.is_empty() && findings.iter().all(|finding| finding.severity != Severity::Error) {
             findings.push(Finding::new(&pages::NO_POD, case.resource.clone(), "the workload has no pod at the moment"));
         }
-        findings
+        let names = names(case, &base);
+        let cluster = &case.target.bound.cluster.name;
+        findings.into_iter().map(|finding| Finding { cluster: Some(cluster.clone()), ..finding.named(&names) }).collect()
     }
 
     fn view<'v>(&'v self, case: &'v Case<'_>) -> View<'v> {
@@ -91,9 +95,11 @@ impl Walk<'_> {
                 for reason in (check.look)(view, link).await {
                     let place = if check.side == Side::Azure { "Azure" } else { "the cluster" };
                     let of_pod = pod.map(|pod| format!(", with the pod {}", pod.at.name)).unwrap_or_default();
-                    let is_known = |one: &Seen| one.missing.link == reason.missing.link && one.missing.what == reason.missing.what;
-                    if !seen.iter().any(is_known) {
-                        seen.push(of_reason(reason, link, pod, format!("{} in {place}{of_pod}", link.title)));
+                    let next = of_reason(reason, link, pod, format!("{} in {place}{of_pod}", link.title));
+                    let is_known = |one: &&mut Seen| one.missing.link == next.missing.link && one.missing.what == next.missing.what;
+                    match seen.iter_mut().find(is_known) {
+                        Some(known) => known.learn(next),
+                        None => seen.push(next),
                     }
                 }
             }
@@ -101,8 +107,9 @@ impl Walk<'_> {
     }
 
     fn findings(&self, case: &Case<'_>, mut seen: Vec<Seen>) -> Vec<Finding> {
-        let rank = |one: &Seen| case.target.rank(one.missing.link);
-        // what podid compared or read comes before what components say of it
+        // what podid compared or read comes before what components say, which may follow from it
+        let is_seen = seen.iter().any(|one| !one.is_told && one.severity == Severity::Error);
+        let rank = |one: &Seen| (is_seen && one.is_told, case.target.rank(one.missing.link));
         seen.sort_by_key(rank);
         let mut findings: Vec<Finding> = Vec::new();
         for one in seen {
@@ -116,14 +123,17 @@ impl Walk<'_> {
                 continue;
             }
             let same = |finding: &&mut Finding| finding.severity == Severity::Error && finding.link == Some(one.missing.link.word);
+            let own = link.map_or(one.missing.link.page, |link| link.page);
             if let Some(same) = findings.iter_mut().find(same) {
-                join(same, one);
+                join(same, one, own);
                 continue;
             }
             let first = findings.iter_mut().find(|finding| finding.severity == Severity::Error);
             let apart = link.is_some_and(|link| link.apart);
             match first {
-                Some(first) if !apart || first.link == Some(CLUSTER.word) => first.consequences.push(one.missing.what),
+                Some(first) if !apart || is_seen && one.is_told || first.link == Some(CLUSTER.word) => {
+                    first.consequences.push(one.missing.what)
+                }
                 _ => findings.push(finding(case, one)),
             }
         }
@@ -159,10 +169,9 @@ fn spare(view: &View<'_>, seen: &mut [Seen]) {
 
 /// What only an app needs is no fault of a volume that gets its token without it, unless components report that it is needed.
 fn soften(case: &Case<'_>, seen: &mut [Seen]) {
-    let is_told = |one: &Seen| one.evidence.starts_with("the event") || one.evidence.starts_with("the log");
     for one in seen.iter_mut().filter(|_| case.is_by_volume_alone()) {
         let of_app = case.target.links.iter().any(|link| link.name == one.missing.link && link.of_app);
-        if of_app && one.severity == Severity::Error && !is_told(one) {
+        if of_app && one.severity == Severity::Error && !one.is_told {
             one.severity = Severity::Warning;
             one.missing.causes.push("the volume gets its token without it; only an app that asks by itself needs it".to_owned());
         }
@@ -181,7 +190,13 @@ fn finding(case: &Case<'_>, seen: Seen) -> Finding {
     }
 }
 
-fn join(finding: &mut Finding, other: Seen) {
+/// `general`: the page of their link.
+fn join(finding: &mut Finding, mut other: Seen, general: &Page) {
+    // what podid saw more exactly gives the finding its name
+    if other.is_special && !other.is_told && finding.page == general {
+        finding.page = other.page();
+        std::mem::swap(&mut finding.what, &mut other.missing.what);
+    }
     if finding.what != other.missing.what {
         finding.causes.push(other.missing.what);
     }

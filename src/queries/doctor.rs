@@ -26,7 +26,7 @@ use crate::{
 };
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
 /// How many workloads are examined at once.
@@ -163,6 +163,8 @@ async fn examine(
         survey.cluster.of_kind(kind).iter().for_each(|object| read.know(&kind.api(), object));
     }
     let workloads = inventory::workloads(&survey, namespace.as_deref());
+    let unknown = unknown_vaults(&survey, &workloads, &targets, &selected);
+    survey.azure.find_vaults(&azure, &unknown, &asked.vault_ids).await;
     let identities = inventory::federated(&workloads, &survey);
     survey.azure.read_credentials(&azure, &identities).await;
     let workloads = inventory::workloads(&survey, namespace.as_deref());
@@ -191,6 +193,17 @@ fn oldest(cases: &[case::Case<'_>]) -> Option<i64> {
     let pods = cases.iter().flat_map(|case| &case.workloads).flat_map(|workload| &workload.pods);
     let made: Option<Timestamp> = pods.filter_map(|pod| pod.created.parse().ok()).min();
     made.map(|made| Timestamp::now().duration_since(made).as_secs())
+}
+
+/// The vaults that the selected workloads read, and that the subscription does not have.
+fn unknown_vaults(survey: &Survey, workloads: &[inventory::Workload], targets: &[Target], selected: &case::Selected) -> BTreeSet<String> {
+    if !survey.azure.vaults.is_whole() || survey.azure.subscription.is_none() {
+        return BTreeSet::new();
+    }
+    let of_workloads =
+        workloads.iter().filter(|one| selected.has(one)).flat_map(|one| &one.mounts).filter_map(|mount| mount.secrets.vault.clone());
+    let of_targets = targets.iter().map(|target| target.delivered.vault.name.clone());
+    of_workloads.chain(of_targets).filter(|name| !name.is_empty() && survey.azure.vault(name).is_none()).collect()
 }
 
 fn only_namespace(targets: &[Target], wide: bool) -> Option<String> {

@@ -28,6 +28,7 @@ pub fn suppressions(verdict: &Verdict, spec: Option<&Spec>) -> Vec<Suppression> 
 
 pub fn report(session: &Session, mut report: Report, verdict: &Verdict, suppressed: &[Suppression]) -> Result<Exit, Failure> {
     let unused = suppress(&mut report, suppressed);
+    report.merge();
     for one in unused {
         let at = one.resource.as_ref().map(|resource| format!(" at {resource}")).unwrap_or_default();
         session.terminal.say(format!("nothing was found that the suppression of {}{at} is for", one.code));
@@ -67,6 +68,10 @@ fn one(lines: &mut Text, finding: &Finding) {
         Severity::Info => Line::new().dim(word),
     };
     lines.push(line.plain(" ").bold(finding.page.code).plain(format!(" {}: {}", finding.resource, finding.what)));
+    if !finding.workloads.is_empty() {
+        let all = finding.workloads.join(", ");
+        lines.push_message(Line::from(format!("  {:<8} ", "concerns")), "           ", &all);
+    }
     for (word, texts) in
         [("read", &finding.evidence), ("because", &finding.causes), ("follows", &finding.consequences), ("fix", &finding.hints)]
     {
@@ -75,7 +80,7 @@ fn one(lines: &mut Text, finding: &Finding) {
         }
     }
     if finding.hints.is_empty() {
-        finding.page.native.iter().for_each(|command| lines.push(format!("  {:<8} `{command}`", "look")));
+        finding.further().iter().for_each(|command| lines.push(format!("  {:<8} `{command}`", "look")));
     }
     lines.push(format!("  {:<8} podid explain {}", "more", finding.page.code));
 }

@@ -2,6 +2,7 @@
 
 use super::{
     list::{Gap, List, first_line},
+    rights,
     scope::Scope,
     secrets::VaultContent,
 };
@@ -39,6 +40,8 @@ pub struct AzureSurvey {
     pub members: BTreeMap<String, List<Principal>>,
     /// Names of principals that were asked for, by their object ids in lower case.
     pub names: BTreeMap<String, Principal>,
+    /// The other subscriptions in which vaults were looked for, by their ids.
+    pub searched: Vec<String>,
     /// What was left out on purpose.
     pub not_asked: Vec<Gap>,
     /// Made at the first look-up: each pod looks for its identities.
@@ -63,6 +66,9 @@ impl IdentityIndex {
     }
 }
 
+/// In how many other subscriptions vaults are looked for: each is a request of its own.
+const MOST_SUBSCRIPTIONS: usize = 30;
+
 impl AzureSurvey {
     pub async fn read(azure: &Read, scope: &Scope<'_>) -> Self {
         let at = scope.subscription;
@@ -76,11 +82,11 @@ impl AzureSurvey {
         );
         Self {
             subscription: Some(at.subscription_id().to_owned()),
-            identities: List::of("managed identities", identities),
-            grants: List::of("role assignments", grants),
-            roles: List::of("role definitions", roles),
-            denials: List::of("deny assignments", denials),
-            vaults: List::of("vaults", vaults),
+            identities: List::of(rights::IDENTITIES.what, identities),
+            grants: List::of(rights::GRANTS.what, grants),
+            roles: List::of(rights::ROLES.what, roles),
+            denials: List::of(rights::DENIALS.what, denials),
+            vaults: List::of(rights::VAULTS.what, vaults),
             ..cluster
         }
     }
@@ -108,7 +114,7 @@ impl AzureSurvey {
     /// Asks for the federated credentials of these identities, each by a request of its own. Azure has no list of all of them.
     pub async fn read_credentials(&mut self, azure: &Read, identities: &[ArmId]) {
         let asked = identities.iter().map(|identity| async {
-            let what = format!("federated credentials of {}", identity.name());
+            let what = format!("{} of {}", rights::CREDENTIALS.what, identity.name());
             let found = match azure.federated_credentials(identity).await {
                 Ok(Some(found)) => List::whole(found.to_vec()),
                 Ok(None) => List::default(),
@@ -125,6 +131,59 @@ impl AzureSurvey {
         self.secrets.extend(join_all(asked).await);
     }
 
+    /// Looks for vaults that the subscription does not have: those of these ids, and those of these names in all other subscriptions that this
+    /// login may list. Of what it finds it reads who may use it.
+    pub async fn find_vaults(&mut self, azure: &Read, names: &BTreeSet<String>, ids: &[ArmId]) {
+        let mut found: Vec<Vault> = Vec::new();
+        for id in ids {
+            match azure.vault(id).await {
+                Ok(Some(vault)) => found.push(vault),
+                Ok(None) => self.not_asked.push(Gap { what: format!("the vault {id}"), why: "it does not exist".to_owned() }),
+                Err(error) => self.not_asked.push(Gap { what: format!("the vault {id}"), why: first_line(&error.to_string()) }),
+            }
+        }
+        let is_named = |vault: &Vault| names.iter().any(|name| name.eq_ignore_ascii_case(vault.id.name()));
+        let is_open = |name: &&String| !found.iter().any(|vault| vault.id.name().eq_ignore_ascii_case(name));
+        if names.iter().any(|name| is_open(&name)) {
+            let own = self.subscription.clone().unwrap_or_default();
+            let others = match azure.subscriptions().await {
+                Ok(all) => all.into_iter().filter(|one| !one.eq_ignore_ascii_case(&own)).collect(),
+                Err(error) => {
+                    self.not_asked.push(Gap { what: rights::SUBSCRIPTIONS.what.to_owned(), why: first_line(&error.to_string()) });
+                    Vec::new()
+                }
+            };
+            let listed =
+                others.iter().take(MOST_SUBSCRIPTIONS).map(|one| async { (one.clone(), azure.vaults(&ArmId::subscription(one)).await) });
+            for (subscription, vaults) in join_all(listed).await {
+                match vaults {
+                    Ok(vaults) => {
+                        found.extend(vaults.into_iter().filter(&is_named));
+                        self.searched.push(subscription);
+                    }
+                    Err(error) => {
+                        let what = format!("the vaults of the subscription {subscription}");
+                        self.not_asked.push(Gap { what, why: first_line(&error.to_string()) });
+                    }
+                }
+            }
+            if others.len() > MOST_SUBSCRIPTIONS {
+                let what = format!("the vaults of {} more subscriptions", others.len() - MOST_SUBSCRIPTIONS);
+                self.not_asked
+                    .push(Gap { what, why: format!("vaults are looked for in {MOST_SUBSCRIPTIONS} at most; name one by its id") });
+            }
+        }
+        for vault in found {
+            if vault.rbac {
+                let (grants, denials) = futures::join!(azure.role_grants(&vault.id), azure.deny_assignments(&vault.id));
+                let what = format!("{} at the vault {}", rights::GRANTS.what, vault.id.name());
+                self.grants.extend(List::of(&what, grants));
+                self.denials.extend(List::of(rights::DENIALS.what, denials));
+            }
+            self.vaults.items.push(vault);
+        }
+    }
+
     /// Asks the directory for the members of these groups, also those of groups in them.
     pub async fn read_members(&mut self, azure: &Read, groups: &BTreeSet<String>) {
         let of_groups = groups.iter().map(|group| async move {
@@ -138,7 +197,7 @@ impl AzureSurvey {
     pub async fn read_names(&mut self, azure: &Read, principals: &BTreeSet<String>) {
         match azure.named_principals(principals).await {
             Ok(names) => self.names.extend(names.into_iter().map(|one| (one.id.to_ascii_lowercase(), one))),
-            Err(error) => self.not_asked.push(Gap { what: "names of principals".to_owned(), why: first_line(&error.to_string()) }),
+            Err(error) => self.not_asked.push(Gap { what: rights::NAMES.what.to_owned(), why: first_line(&error.to_string()) }),
         }
     }
 
@@ -162,10 +221,9 @@ impl AzureSurvey {
 
 /// The managed cluster, with what is nested in it and in the group of its nodes.
 async fn of_cluster(azure: &Read, cluster: Option<&ArmId>) -> AzureSurvey {
-    const WHAT: &str = "the managed cluster";
     let mut survey = AzureSurvey::default();
     let Some(id) = cluster else { return survey };
-    let gap = |why: String| Some(Gap { what: WHAT.to_owned(), why });
+    let gap = |why: String| Some(Gap { what: rights::CLUSTER.what.to_owned(), why });
     match azure.cluster_document(id).await {
         Ok(Some(document)) => {
             survey.addon_entries = pod_identities::entries(&document);
@@ -181,13 +239,13 @@ async fn of_cluster(azure: &Read, cluster: Option<&ArmId>) -> AzureSurvey {
     let nodes = nodes.map(|group| ArmId::group(id.subscription_id(), group));
     let scale_sets = async {
         match &nodes {
-            Some(group) => List::of("scale sets of the nodes", azure.scale_sets(group).await),
+            Some(group) => List::of(rights::SCALE_SETS.what, azure.scale_sets(group).await),
             None => List::default(),
         }
     };
     let bindings = async {
         let found: Result<_, azure::Error> = azure.identity_bindings(id).await;
-        List::of("identity bindings", found)
+        List::of(rights::BINDINGS.what, found)
     };
     (survey.scale_sets, survey.bindings) = futures::join!(scale_sets, bindings);
     survey

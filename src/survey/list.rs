@@ -40,6 +40,12 @@ impl<T> List<T> {
         }
     }
 
+    /// Adds another list; what is missing in either is missing.
+    pub fn extend(&mut self, other: Self) {
+        self.items.extend(other.items);
+        self.gap = self.gap.take().or(other.gap);
+    }
+
     /// Whether something that is not in it does not exist.
     pub fn is_whole(&self) -> bool {
         self.gap.is_none()

@@ -8,6 +8,7 @@ mod azure;
 mod cluster;
 pub mod kinds;
 mod list;
+pub mod rights;
 mod scope;
 mod secrets;
 

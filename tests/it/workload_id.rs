@@ -191,6 +191,7 @@ fn names_each(delivery: &str, cases: Vec<Case>) {
     for Case { name, breaks, link, says, mends } in cases {
         breaks(&world);
         wrong.extend(doctor::misses(&world, link, says).map(|miss| format!("{name}: {miss}")));
+        let finding = doctor::errors(&world, &[]).into_iter().next().unwrap_or_default();
         let begun = Instant::now();
         let failed = world.podid(&["verify", "-o", "json"]);
         let took = begun.elapsed();
@@ -204,6 +205,17 @@ fn names_each(delivery: &str, cases: Vec<Case>) {
             if proof["link"] != link || !reason.contains(says) || took > Duration::from_secs(45) {
                 wrong.push(format!("{name}: wanted {link} and {says:?}, in {took:?}\n{proof:#}"));
             }
+        }
+        // what is printed mends by itself
+        match doctor::run_fix(&world, &finding) {
+            Some(fixed) if fixed.code != Some(0) => wrong.push(format!("{name}: the command of the finding\n{fixed:?}\n{finding:#}")),
+            Some(_) => {
+                let left = doctor::errors(&world, &[]);
+                if !left.is_empty() {
+                    wrong.push(format!("{name}: the command of the finding does not mend it\n{finding:#}\n{}", json!(left)));
+                }
+            }
+            None => {}
         }
         mends(&world);
         let up = world.podid(&["up", "--yes", "--adopt", "--force-conflicts", "--verify"]);
@@ -417,9 +429,12 @@ fn a_broken_link_of_an_identity_binding_is_named() {
     for (name, link, breaks) in &cases {
         breaks();
         assert_eq!(doctor::misses(&world, link, ""), None, "{name}");
+        let finding = doctor::errors(&world, &[]).into_iter().next().unwrap_or_default();
         let failed = world.podid(&["verify", "-o", "json"]).exits(1);
         assert_eq!(proof(&failed)["link"], *link, "{name}: {}", failed.stdout);
-        world.podid(&["up", "--yes", "--force-conflicts", "--verify"]).ok().says("proved shop/web");
+        doctor::run_fix(&world, &finding).unwrap_or_else(|| panic!("{name}: {finding:#}")).ok();
+        assert_eq!(doctor::errors(&world, &[]), Vec::<Value>::new(), "{name}");
+        world.podid(&["verify"]).ok().says("proved shop/web");
     }
     // the identity goes with the app here, and with it the credential that AKS made
     let down = world.podid(&["down", "--yes"]).ok();

@@ -9,6 +9,7 @@ use crate::{
     azure::{ArmId, Identity, Vault},
     chain::{
         link::{self, Check, Heals, Link, MissingLink, Reason},
+        page::Severity,
         pages,
         view::View,
     },
@@ -83,10 +84,14 @@ fn look_at_vault(view: &View<'_>, _: &Link) -> Option<Reason> {
         if name.is_empty() || is_known || survey.azure.subscription.is_none() || !survey.azure.vaults.is_whole() {
             return None;
         }
-        let missing = MissingLink::new(link::VAULT, format!("the subscription has no vault {name}")).page(&pages::VAULT_ELSEWHERE);
-        return broken(
-            missing.hint("Look for it: `podid vault list`; it may be deleted (`az keyvault list-deleted`), or in another subscription."),
-        );
+        let own = survey.azure.subscription.iter();
+        let looked: Vec<&str> = own.chain(&survey.azure.searched).map(String::as_str).collect();
+        let what = match looked.as_slice() {
+            [one] => format!("the subscription {one} has no vault {name}"),
+            _ => format!("the vault {name} is in none of the subscriptions that podid may read: {}", looked.join(", ")),
+        };
+        let hint = "If it is in another subscription, give its id to podid (`--vault-id ID`); if it was deleted, `az keyvault list-deleted` shows it.";
+        return broken(MissingLink::new(link::VAULT, what).page(&pages::VAULT_ELSEWHERE).hint(hint));
     };
     let identity = identity(view)?;
     let differ = !identity.tenant_id.is_empty() && !identity.tenant_id.eq_ignore_ascii_case(&found.tenant_id);
@@ -120,13 +125,18 @@ fn look_at_right(view: &View<'_>, link: &Link) -> Option<Reason> {
                     .hint("Change what made it: a deployment stack, a managed application or a blueprint."),
             )
         }
-        Right::Conditional(role) => {
-            let what = format!("the identity {name} may read the secrets of the vault {of} only under a condition ({role})");
-            let hint = format!(
-                "Look at the condition: `az role assignment list --scope {} --include-inherited --query \"[].condition\"`.",
-                vault.id
-            );
-            broken(MissingLink::new(link::GRANT, what).page(&pages::CONDITION).hint(hint))
+        Right::Conditional(found) => {
+            let what = format!("the identity {name} may read the secrets of the vault {of} only under a condition ({})", found.role);
+            let missing = MissingLink::new(link::GRANT, what).page(&pages::CONDITION);
+            let missing = match found.is_kept_out {
+                Some(true) => missing.because("the condition keeps a secret out that the pods get"),
+                _ => missing.severity(Severity::Warning).because("podid does not understand the condition"),
+            };
+            // Azure allows one assignment of a role at a scope: one of somebody else is changed only with consent
+            let more: &[&str] = if found.is_at_vault && !found.is_own { &["--adopt"] } else { &[] };
+            let give = view.commands.write_again(&view.bound.app, delivered.by, &link.again, more);
+            let look = format!("az role assignment list --scope {} --include-inherited --query \"[].condition\"", vault.id);
+            broken(missing.hint(format!("Give the right without a condition: {give}. Look at the condition first: `{look}`.")))
         }
         Right::Missing(other) => {
             let missing = MissingLink::new(link::GRANT, format!("the identity {name} may not read the secrets of the vault {of}"));
@@ -154,7 +164,8 @@ async fn look_at_dates(view: &View<'_>) -> Vec<Reason> {
     for object in delivered.objects.iter().filter(|object| object.kind.is_secret()) {
         let Some(info) = listed.iter().find(|info| info.name.eq_ignore_ascii_case(&object.name) && info.enabled) else { continue };
         let Some(dates) = secret::dates(info.not_before, info.expires, jiff::Timestamp::now()) else { continue };
-        let what = format!("the secret {} of the vault {} is {dates}", object.name, delivered.vault.name);
+        let verb = if dates.starts_with("expired") { "has" } else { "is" };
+        let what = format!("the secret {} of the vault {} {verb} {dates}", object.name, delivered.vault.name);
         let rotate = view.commands.podid(&["vault", "secret", "rotate", &object.name, "--vault", &delivered.vault.name, "--prompt"]);
         let missing = MissingLink::new(link::SECRET, what).page(&pages::EXPIRED).hint(format!("Give it a new version: {rotate}."));
         found.push(Reason::new(Heals::Never, missing));

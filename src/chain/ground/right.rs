@@ -2,7 +2,8 @@
 //! a policy of the vault, or a deny assignment. Members of groups are not known.
 
 use crate::{
-    azure::{RoleGrant, Vault},
+    azure::{RoleGrant, Vault, condition},
+    resources::ownership,
     survey::Survey,
 };
 
@@ -13,12 +14,24 @@ pub enum Right {
     /// By what: `Key Vault Secrets User at /subscriptions/…`.
     Given(String),
     /// Only under a condition.
-    Conditional(String),
+    Conditional(Conditional),
     Denied(String),
     /// What decides was not read, or a group may have the right.
     Unknown,
     /// With what comes near it.
     Missing(Option<String>),
+}
+
+/// A role with a condition.
+pub struct Conditional {
+    /// `Key Vault Secrets User at /subscriptions/…`
+    pub role: String,
+    /// Whether it keeps one of the secrets out. None: podid does not understand the condition.
+    pub is_kept_out: Option<bool>,
+    /// Whether it is at the vault itself, where Azure allows no second one.
+    pub is_at_vault: bool,
+    /// Whether podid assigned it.
+    pub is_own: bool,
 }
 
 pub fn right(survey: &Survey, vault: &Vault, principal: &str, secrets: &[&str]) -> Right {
@@ -45,8 +58,21 @@ fn by_role(survey: &Survey, vault: &Vault, principal: &str, secrets: &[&str]) ->
     if !secrets.is_empty() && secrets.iter().all(of_one) {
         return Right::Given("a role at each of the secrets".to_owned());
     }
+    let passed = |grant: &RoleGrant| -> Option<bool> {
+        let condition = grant.condition.as_deref().unwrap_or_default();
+        let each: Vec<Option<bool>> = secrets.iter().map(|secret| condition::passes(condition, GET, secret)).collect();
+        if each.contains(&Some(false)) { Some(false) } else { each.iter().all(|one| *one == Some(true)).then_some(!each.is_empty()) }
+    };
+    if let Some(grant) = whole().find(|grant| passed(grant) == Some(true)) {
+        return Right::Given(format!("{}, whose condition the secrets fulfil", shown(grant)));
+    }
     if let Some(grant) = whole().next() {
-        return Right::Conditional(shown(grant));
+        return Right::Conditional(Conditional {
+            role: shown(grant),
+            is_kept_out: passed(grant).filter(|_| !secrets.is_empty()).map(|passed| !passed),
+            is_at_vault: grant.is_at(&vault.id),
+            is_own: ownership::app_of(grant.description.as_deref()).is_some(),
+        });
     }
     if survey.azure.grants.gap.is_some() || survey.azure.roles.gap.is_some() {
         return Right::Unknown;

@@ -103,10 +103,6 @@ pub const OF_VAULT: &[Symptom] = &[
             hint: |_, _| "Start fewer pods at once, or set a longer rotation interval.".into(),
         },
     },
-    Symptom::known(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| {
-        "Use an identity of the vault's tenant, or a vault of the identity's.".into()
-    })
-    .page(&pages::TENANT),
     Symptom::known(
         &[":443: i/o timeout", ":443: connect: connection refused", ":443: connect: connection timed out", "Client.Timeout exceeded while awaiting headers"],
         Heals::Within(DNS),

@@ -48,11 +48,11 @@ pub static VAULT: Page = Page::error(
 
 pub static VAULT_ELSEWHERE: Page = Page::warning(
     7008,
-    "the subscription has no vault of this name",
-    "The pods read a vault that the subscription does not list. It works if the vault is in another subscription, and not if it was deleted.",
+    "no subscription that podid may read has a vault of this name",
+    "The pods read a vault that podid does not find, in the subscription of the cluster or in any other that its login may list. It works if the vault is in a subscription that the login does not see, and not if it was deleted.",
 )
 .causes(&["the vault is in another subscription", "it was deleted, and may be recovered", "the name is mistyped"])
-.podid(&["podid vault list"])
+.podid(&["podid doctor --vault-id VAULT-ID", "podid vault list"])
 .native(&["az keyvault list-deleted", "az keyvault show -n VAULT"]);
 
 pub static FIREWALL: Page = Page::error(

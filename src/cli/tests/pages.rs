@@ -10,6 +10,10 @@ fn the_commands_of_pages_are_commands_of_this_podid() {
             let filled = command
                 .replace("PRINCIPAL-ID", "11111111-2222-3333-4444-555555555555")
                 .replace("KUBELET-OBJECT-ID", "11111111-2222-3333-4444-555555555555")
+                .replace(
+                    "VAULT-ID",
+                    "/subscriptions/11111111-2222-3333-4444-555555555555/resourcegroups/g/providers/microsoft.keyvault/vaults/kv-x",
+                )
                 .replace("object/", "")
                 .replace("REGISTRY-ID", "/subscriptions/11111111-2222-3333-4444-555555555555/resourceGroups/g");
             let mut words = Vec::new();

@@ -4,6 +4,8 @@ use super::{names::DRIVER as DRIVER_NAME, pages};
 use crate::{
     chain::{
         link::{Check, Heals, Link, LinkName, MissingLink, RESTART, Reason},
+        page::Severity,
+        programs,
         texts::field,
         view::View,
     },
@@ -12,10 +14,9 @@ use crate::{
     resources::{
         manifest,
         manifested::Manifested as _,
-        running::{self, Running, Sign},
+        running::{self, Running},
         secret_provider_class::SecretProviderClass,
     },
-    survey::kinds::DAEMON_SET,
 };
 use serde_json::Value;
 
@@ -61,52 +62,56 @@ async fn look_at_class(view: &View<'_>, link: &Link) -> Vec<Reason> {
     Vec::new()
 }
 
-fn running(view: &View<'_>, program: &str, images: &[&str]) -> Option<Vec<Running>> {
-    let daemons = view.survey?.cluster.of_kind(&DAEMON_SET);
-    let sign = [Sign::new(program, images)];
-    daemons.is_whole().then(|| daemons.iter().flat_map(|object| running::of(object, &sign)).collect())
-}
-
 fn install(view: &View<'_>) -> String {
     view.commands.podid(&["cluster", "install", "csi", "--cluster", &view.bound.cluster.name])
 }
 
 async fn look_at_driver(view: &View<'_>, link: &Link) -> Vec<Reason> {
-    let Some(all) = running(view, "driver", &["secrets-store/driver", "csi-secrets-store/driver"]) else { return Vec::new() };
-    let found = program(view, link.name, "the Secrets Store CSI driver", &all);
-    if !found.is_empty() {
-        return found;
+    let images = ["secrets-store/driver", "csi-secrets-store/driver"];
+    let Some(all) = view.survey.and_then(|survey| programs::daemons(survey, "driver", &images)) else { return Vec::new() };
+    let mut found = program(view, link.name, "the Secrets Store CSI driver", &all).await;
+    if !found.iter().any(|one| one.missing.page.is_none()) {
+        found.extend(on_the_node(view, link).await);
     }
-    on_the_node(view, link).await
+    found
 }
 
 async fn look_at_provider(view: &View<'_>, link: &Link) -> Vec<Reason> {
-    let Some(all) = running(view, "provider", &["secrets-store/provider-azure"]) else { return Vec::new() };
-    program(view, link.name, "the driver's Azure provider", &all)
+    let images = ["secrets-store/provider-azure"];
+    let Some(all) = view.survey.and_then(|survey| programs::daemons(survey, "provider", &images)) else { return Vec::new() };
+    program(view, link.name, "the driver's Azure provider", &all).await
 }
 
-fn program(view: &View<'_>, name: LinkName, shown: &str, all: &[Running]) -> Vec<Reason> {
-    let Some(first) = all.first() else {
+async fn program(view: &View<'_>, name: LinkName, shown: &str, all: &[Running]) -> Vec<Reason> {
+    let Some(first) = all.iter().max_by_key(|one| one.ready) else {
         let missing = MissingLink::new(name, format!("{shown} does not run in the cluster {}", view.bound.cluster.name));
         return broken(missing.hint(format!("Install it: {}.", install(view))));
     };
-    if let Some((_, installers)) = running::rivals(all) {
-        let by: Vec<String> = installers.iter().map(ToString::to_string).collect();
-        let remove: Vec<String> = installers.iter().map(|one| one.way_to_remove().replace("COMPONENT", "csi")).collect();
-        let missing = MissingLink::new(name, format!("{shown} is installed twice, by {}", by.join(" and "))).page(&pages::TWO);
-        let hint = format!(
-            "Remove one: {}. Before a chart goes, save the classes: `kubectl get secretproviderclasses -A -o yaml`.",
-            remove.join(", or ")
-        );
-        return broken(missing.hint(hint));
-    }
+    let mut found: Vec<Reason> = two(view, name, shown, all).await.into_iter().collect();
     if first.wanted > 0 && first.ready == 0 {
         let missing =
             MissingLink::new(name, format!("no pod of {shown} is ready ({}/{}, 0 of {})", first.namespace, first.name, first.wanted));
         let hint = format!("Look why: `kubectl describe daemonset {} -n {}`.", first.name, first.namespace);
-        return vec![Reason::new(Heals::Within(RESTART), missing.hint(hint))];
+        found.push(Reason::new(Heals::Within(RESTART), missing.hint(hint)));
     }
-    Vec::new()
+    found
+}
+
+/// Two installations fight for one socket and for ports of the node.
+async fn two(view: &View<'_>, name: LinkName, shown: &str, all: &[Running]) -> Option<Reason> {
+    let (_, installers) = running::rivals(all)?;
+    let by: Vec<String> = installers.iter().map(ToString::to_string).collect();
+    let remove = programs::removals(view, "csi", all);
+    let missing = MissingLink::new(name, format!("{shown} is installed twice, by {}", by.join(" and "))).page(&pages::TWO);
+    let missing = match programs::shared_node(view, all).await {
+        Some(node) => missing.severity(Severity::Error).because(format!("both answer on the node {node}, at one socket")),
+        None => missing,
+    };
+    let hint = format!(
+        "Remove one: {}. Before a chart goes, save the classes: `kubectl get secretproviderclasses -A -o yaml`.",
+        remove.join(", or ")
+    );
+    Some(Reason::new(Heals::Never, missing.hint(hint)))
 }
 
 /// Whether kubelet knows the driver on the pod's node.

@@ -1,7 +1,7 @@
 //! The links of FlexVolume, and what kubelet and the driver report when one is broken. Of an error of Key Vault the driver's script leaves
 //! only the message (`sed 's/.*Message=//'` in deployment/flexvol-installer/kv).
 
-use super::pages;
+use super::{examine, pages};
 use crate::chain::{
     facts::{Bound, Delivered},
     ground,
@@ -15,8 +15,11 @@ const DRIVER: LinkName = LinkName::new("driver", &pages::DRIVER);
 pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     let mut links = ground::of_vault(delivered, bound);
     links.extend([
-        Link::new(TEMPLATE, "the options of the FlexVolume in the pod template", Vec::new()).symptoms(OF_TEMPLATE),
-        Link::new(DRIVER, "the FlexVolume driver on the pod's node", Vec::new()).symptoms(OF_DRIVER),
+        Link::new(TEMPLATE, "the options of the FlexVolume in the pod template", Vec::new())
+            .symptoms(OF_TEMPLATE)
+            .examine(examine::TEMPLATE)
+            .apart(),
+        Link::new(DRIVER, "the FlexVolume driver on the pod's node", Vec::new()).symptoms(OF_DRIVER).examine(examine::DRIVER).apart(),
         Link::new(VERSION, "the mounted versions", Vec::new()),
         ground::container(),
     ]);

@@ -5,26 +5,27 @@ use super::{
     links::{self, BOUND, OBJECT},
     names::{AZURE_IDENTITY, BINDING},
     pages,
-    uses::excepting,
+    uses::{argument, excepting},
 };
 use crate::{
     azure::ArmId,
     chain::{
         ground,
         link::{Check, Heals, Link, MissingLink, RESTART, Reason, TOKEN},
+        page::Severity,
+        programs,
         texts::field,
         view::View,
     },
-    cluster::Api,
     engine::resource::Side,
     resources::{
         azure_identity,
         manifest::labels,
-        running::{self, Running, Sign},
+        running::{self, Installer, Running},
     },
     survey::{
         Survey,
-        kinds::{AZURE_ASSIGNED_IDENTITY, DAEMON_SET, DEPLOYMENT, EXCEPTION, NODE},
+        kinds::{AZURE_ASSIGNED_IDENTITY, DEPLOYMENT, EXCEPTION, NODE},
     },
 };
 use serde_json::Value;
@@ -100,21 +101,14 @@ async fn look_at_rivals(view: &View<'_>, _: &Link) -> Vec<Reason> {
     rival.collect()
 }
 
-fn programs(survey: &Survey, program: &str) -> Vec<Running> {
-    let image = format!("aad-pod-identity/{program}");
-    let sign = [Sign::new(program, &[&image])];
-    let all = survey.cluster.of_kind(&DAEMON_SET).iter().chain(survey.cluster.of_kind(&DEPLOYMENT).iter());
-    all.flat_map(|object| running::of(object, &sign)).collect()
-}
-
 fn install(view: &View<'_>) -> String {
     view.commands.podid(&["cluster", "install", "pod-identity", "--cluster", &view.bound.cluster.name])
 }
 
 async fn look_at_mic(view: &View<'_>, link: &Link) -> Vec<Reason> {
     let broken_at = |what: String| MissingLink::new(link.name, what).page(&pages::MIC);
-    let Some(survey) = view.survey.filter(|survey| survey.cluster.of_kind(&DEPLOYMENT).is_whole()) else { return Vec::new() };
-    let all = programs(survey, "mic");
+    let Some(survey) = view.survey else { return Vec::new() };
+    let Some(all) = programs::of(survey, &[&DEPLOYMENT], "mic", &["aad-pod-identity/mic"]) else { return Vec::new() };
     let cluster = &view.bound.cluster.name;
     let Some(one) = all.first() else {
         let missing = broken_at(format!("MIC does not run in the cluster {cluster}"));
@@ -128,7 +122,7 @@ async fn look_at_mic(view: &View<'_>, link: &Link) -> Vec<Reason> {
         let missing = broken_at(format!("MIC is scaled to zero ({at})"));
         return broken(missing.hint(format!("Start it: `kubectl scale deployment {} -n {} --replicas 2`.", one.name, one.namespace)));
     }
-    let template = survey.cluster.named(&DEPLOYMENT, &one.namespace, &one.name).and_then(|object| object.pointer("/spec/template"));
+    let template = programs::object(survey, one).and_then(|object| object.pointer("/spec/template"));
     let own = template.map(labels).unwrap_or_default();
     let exceptions = survey.cluster.of_kind(&EXCEPTION);
     let excepts = |exception: &Value| {
@@ -158,54 +152,73 @@ async fn look_at_mic(view: &View<'_>, link: &Link) -> Vec<Reason> {
 }
 
 async fn look_at_nmi(view: &View<'_>, _: &Link) -> Vec<Reason> {
-    let Some(survey) = view.survey.filter(|survey| survey.cluster.of_kind(&DAEMON_SET).is_whole()) else { return Vec::new() };
-    let all = programs(survey, "nmi");
+    let Some(survey) = view.survey else { return Vec::new() };
+    let Some(all) = programs::daemons(survey, "nmi", &["aad-pod-identity/nmi"]) else { return Vec::new() };
     let cluster = &view.bound.cluster.name;
     let silent = |what: String| MissingLink::new(TOKEN, what).page(&pages::NMI_SILENT);
-    let Some(first) = all.first() else {
+    let Some(first) = all.iter().max_by_key(|one| one.ready) else {
         return broken(silent(format!("NMI does not run in the cluster {cluster}")).hint(format!("Install it: {}.", install(view))));
     };
-    if let Some((_, installers)) = running::rivals(&all) {
-        let by: Vec<String> = installers.iter().map(ToString::to_string).collect();
-        let remove = installers.iter().map(|one| one.way_to_remove().replace("COMPONENT", "pod-identity")).collect::<Vec<_>>();
-        let missing = MissingLink::new(TOKEN, format!("NMI is installed twice, by {}", by.join(" and "))).page(&pages::TWO);
-        return broken(missing.hint(format!("Remove one: {}.", remove.join(", or "))));
-    }
+    let mut found: Vec<Reason> = two(view, &all).await.into_iter().collect();
+    let is_kubenet = survey.azure.cluster.as_ref().is_some_and(|cluster| cluster.network_plugin.as_deref() == Some("kubenet"));
+    let at = format!("{}/{}", first.namespace, first.name);
     if first.ready == 0 {
-        let kubenet = survey.azure.cluster.as_ref().is_some_and(|cluster| cluster.network_plugin.as_deref() == Some("kubenet"));
-        let at = format!("{}/{}", first.namespace, first.name);
         let what = match first.wanted {
             0 => format!("NMI is meant for no node: the selector of its DaemonSet {at} fits none"),
             wanted => format!("no pod of NMI is ready ({at}, 0 of {wanted})"),
         };
-        let missing = silent(what).hint(format!("Read its log: {}.", view.commands.podid(&["logs", "nmi"])));
-        let missing = if kubenet { missing.page(&pages::KUBENET).because("the cluster has the network plugin kubenet") } else { missing };
-        return vec![Reason::new(Heals::Within(RESTART), missing)];
+        let missing = silent(what);
+        let missing = if is_kubenet && first.wanted > 0 && !consents(survey, first) {
+            missing.page(&pages::KUBENET).because("the cluster has the network plugin kubenet").hint(consent(first))
+        } else {
+            missing.hint(format!("Read its log: {}.", view.commands.podid(&["logs", "nmi"])))
+        };
+        found.push(Reason::new(Heals::Within(RESTART), missing));
+        return found;
     }
-    on_the_node(view, first).await.into_iter().map(|missing| Reason::new(Heals::Within(RESTART), missing)).collect()
+    // kubelets since 1.24 do not show NMI that the plugin is kubenet, so that it starts without a word; AKS asks for the consent to its own
+    if is_kubenet && first.installer != Installer::Aks && !consents(survey, first) {
+        let what = format!("NMI runs on kubenet without the consent to it ({at}): a pod can pretend to be another one there");
+        let missing = MissingLink::new(TOKEN, what).page(&pages::KUBENET).severity(Severity::Warning);
+        found.push(Reason::new(Heals::Never, missing.hint(consent(first))));
+    }
+    if let Some(node) = programs::node(view).await
+        && let Some(what) = programs::absence(view, first, "NMI", &node).await
+    {
+        let look = format!("kubectl describe daemonset {} -n {}", first.name, first.namespace);
+        let missing = silent(what).hint(format!("Look why: `{look}`: taints, selectors, or its own events."));
+        found.push(Reason::new(Heals::Within(RESTART), missing));
+    }
+    found
 }
 
-/// Whether a pod of NMI is ready on the node of the workload's pod.
-async fn on_the_node(view: &View<'_>, nmi: &Running) -> Option<MissingLink> {
-    let pod = view.cluster.get(&view.pod?.at).await.ok()??;
-    let node = Some(field(&pod, "/spec/nodeName")).filter(|node| !node.is_empty())?;
-    let pods = view.cluster.list(&Api::new("", "v1", "Pod", "pods"), Some(&nmi.namespace), None).await.ok()?;
-    let is_nmi = |pod: &&Value| {
-        let owners = pod.pointer("/metadata/ownerReferences").and_then(Value::as_array).into_iter().flatten();
-        owners.into_iter().any(|owner| field(owner, "/kind") == "DaemonSet" && field(owner, "/name") == nmi.name)
+/// Two installations fight for the node's port 2579 and for one chain of iptables.
+async fn two(view: &View<'_>, all: &[Running]) -> Option<Reason> {
+    let (_, installers) = running::rivals(all)?;
+    let by: Vec<String> = installers.iter().map(ToString::to_string).collect();
+    let remove = programs::removals(view, "pod-identity", all);
+    let missing = MissingLink::new(TOKEN, format!("NMI is installed twice, by {}", by.join(" and "))).page(&pages::TWO);
+    let missing = match programs::shared_node(view, all).await {
+        Some(node) => missing.severity(Severity::Error).because(format!("both answer on the node {node}, and which of them is chance")),
+        None => missing,
     };
-    let is_ready = |pod: &Value| {
-        let conditions = pod.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-        conditions.into_iter().any(|one| field(one, "/type") == "Ready" && field(one, "/status") == "True")
-    };
-    let own: Vec<&Value> = pods.iter().filter(is_nmi).filter(|pod| field(pod, "/spec/nodeName") == node).collect();
-    let what = match own.first() {
-        None => format!("no pod of NMI is on the node {node} of the pod {}", field(&pod, "/metadata/name")),
-        Some(_) if own.iter().any(|pod| is_ready(pod)) => return None,
-        Some(other) => format!("the pod {} of NMI on the node {node} is not ready", field(other, "/metadata/name")),
-    };
-    let look = format!("kubectl describe daemonset {} -n {}", nmi.name, nmi.namespace);
-    Some(MissingLink::new(TOKEN, what).page(&pages::NMI_SILENT).hint(format!("Look why: `{look}`: taints, selectors, or its own events.")))
+    Some(Reason::new(Heals::Never, missing.hint(format!("Remove one: {}.", remove.join(", or ")))))
+}
+
+const ALLOWS_KUBENET: &str = "allow-network-plugin-kubenet";
+
+/// Whether NMI was told that it may run on kubenet.
+fn consents(survey: &Survey, nmi: &Running) -> bool {
+    programs::object(survey, nmi).and_then(|object| argument(object, ALLOWS_KUBENET)).is_some_and(|value| matches!(value, "" | "true"))
+}
+
+/// Whoever installed it, the argument is one of the first container.
+fn consent(nmi: &Running) -> String {
+    let patch = format!(r#"[{{"op":"add","path":"/spec/template/spec/containers/0/args/-","value":"--{ALLOWS_KUBENET}=true"}}]"#);
+    format!(
+        "Forbid NET_RAW by a policy, then accept it: `kubectl patch daemonset {} -n {} --type json -p '{patch}'` (`--allow-kubenet` where podid installs it). Azure CNI needs no consent.",
+        nmi.name, nmi.namespace
+    )
 }
 
 /// Whether MIC says of all identities of a pod that they are on its node.
@@ -239,7 +252,11 @@ async fn look_at_nodes(view: &View<'_>, link: &Link, assigned: bool) -> Vec<Reas
     let restart = format!("kubectl delete pod {} -n {}", pod.at.name, view.bound.namespace);
     let missing =
         MissingLink::new(TOKEN, what).page(&pages::NOT_ON_NODE).because("an upgrade or a scale operation writes the scale set again");
-    broken(missing.hint(format!("Let it be assigned again: `{restart}`, or {}.", view.again(&link.again))))
+    let hint = match assigned {
+        true => format!("Let MIC assign it again, to a new pod: `{restart}`."),
+        false => format!("Let AKS assign it again: {}.", view.again(&link.again)),
+    };
+    broken(missing.hint(hint))
 }
 
 /// How a cluster calls what binds the pods: subject and objects, from what was found of a pod.

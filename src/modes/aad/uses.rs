@@ -80,7 +80,7 @@ fn containers(object: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The value of an argument of a program; empty for a switch without one.
-fn argument<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
+pub fn argument<'a>(object: &'a Value, name: &str) -> Option<&'a str> {
     let all = containers(object).filter_map(|one| one.get("args")?.as_array()).flatten().filter_map(Value::as_str);
     all.filter_map(|word| word.trim_start_matches('-').strip_prefix(name)).find_map(|rest| match rest.strip_prefix('=') {
         Some(value) => Some(value),

@@ -99,7 +99,12 @@ fn look_at_account<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<
             ),
             Some(Some(_)) => return Vec::new(),
         };
-        let hint = format!("Write it again, then make the pods again: {}.", view.again(&link.again));
+        // a value of somebody else is overwritten only with consent
+        let is_foreign = found.as_ref().and_then(service_account::client_id).is_some();
+        let more: &[&str] = if is_foreign { &["--force-conflicts"] } else { &[] };
+        let by = view.delivered.map_or(view.bound.by, |delivered| delivered.by);
+        let again = view.commands.write_again(&view.bound.app, by, &link.again, more);
+        let hint = format!("Write it again, then make the pods again: {again}.");
         vec![Reason::new(Heals::Never, MissingLink::new(ACCOUNT, what).hint(hint))]
     })
 }

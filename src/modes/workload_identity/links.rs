@@ -7,7 +7,8 @@ use crate::{
     chain::{
         facts::Bound,
         ground,
-        link::{Check, Heals, Link, LinkName, MissingLink, RESTART, Reason, Resource, Symptom, TOKEN},
+        link::{Check, Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, Symptom, TOKEN},
+        pages as common,
         texts::shown,
         view::View,
     },
@@ -19,6 +20,7 @@ use crate::{
     resources::federation::{AUDIENCE, Federation, service_account},
 };
 use futures::future::BoxFuture;
+use jiff::Timestamp;
 use std::time::Duration;
 
 /// The federated credential of the identity for the service account.
@@ -117,6 +119,26 @@ async fn look_at_issuer(view: &View<'_>, link: &Link) -> Vec<Reason> {
     vec![Reason::new(Heals::Within(SPREADS), missing.hint(hint))]
 }
 
+/// The times in the text tell a wrong clock from a token that was kept: "Current time: T, assertion valid from T, expiry time of assertion T."
+fn of_times(view: &View<'_>, _: &Link, text: &str) -> Reason {
+    let after = |lead: &str| -> Option<Timestamp> {
+        let (_, rest) = text.split_once(lead)?;
+        let end = rest.find([',', ' ']).unwrap_or(rest.len());
+        rest.get(..end)?.trim_end_matches('.').parse().ok()
+    };
+    let (now, from, until) = (after("Current time: "), after("assertion valid from "), after("expiry time of assertion "));
+    let is_of_future = now.zip(from).is_some_and(|(now, from)| now < from);
+    // a token that ended before its pod was made was not kept by the pod
+    let was_old = view.pod.and_then(|pod| pod.made).zip(until).is_some_and(|(made, until)| until < made);
+    if is_of_future || was_old {
+        let what = "a clock is wrong: Entra says that the pod's token is not valid yet, or not any more";
+        let hint = "Compare the clocks of the node and of the API server with the time in the text.";
+        return Reason::new(Heals::Perhaps, MissingLink::new(TOKEN, what).page(&common::CLOCK).hint(hint));
+    }
+    let hint = "The app, or the driver, kept the text of the token instead of reading the file again: use a current Azure SDK, and make the pod again.";
+    Reason::new(Heals::Within(RESTART), MissingLink::new(TOKEN, "the pod's token of its service account has expired").hint(hint))
+}
+
 const fn entra(number: &'static [&'static str], heals: Heals, what: &'static str, hint: fn(&View<'_>, &Link) -> String) -> Symptom {
     Symptom::known(number, heals, what, hint)
 }
@@ -133,28 +155,27 @@ const OF_ENTRA: &[Symptom] = &[
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the cluster's issuer",
         |view, link| compared(view, link, "Compare the issuer in the text, slash included,"),
-    ).page(&pages::ISSUER),
+    )
+    .page(&pages::ISSUER),
     entra(
         &["AADSTS700213"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the service account",
         |view, link| compared(view, link, "Compare the subject in the text, byte by byte,"),
-    ).page(&pages::SUBJECT),
+    )
+    .page(&pages::SUBJECT),
     entra(
         &["AADSTS700212"],
         Heals::Within(SPREADS),
         "no federated credential of the identity accepts the audience of the token",
         |view, link| format!("Its audience must be {AUDIENCE}: write it again by {}.", view.again(&link.again)),
-    ).page(&pages::AUDIENCE),
-    entra(
-        &["AADSTS70021"],
-        Heals::Within(SPREADS),
-        "no federated credential of the identity accepts the pod's token",
-        |view, link| format!("A new one takes seconds to minutes; write it again by {}.", view.again(&link.again)),
-    ).page(&pages::FEDERATION),
-    entra(&["AADSTS700024"], Heals::Within(RESTART), "the pod's token of its service account has expired", |_, _| {
-        "The app, or the driver, kept the text of the token instead of reading the file again: use a current Azure SDK, and make the pod again.".to_owned()
-    }).page(&shared::ASSERTION_EXPIRED),
+    )
+    .page(&pages::AUDIENCE),
+    entra(&["AADSTS70021"], Heals::Within(SPREADS), "no federated credential of the identity accepts the pod's token", |view, link| {
+        format!("A new one takes seconds to minutes; write it again by {}.", view.again(&link.again))
+    })
+    .page(&pages::FEDERATION),
+    Symptom::new(&["AADSTS700024"], Meaning::Read(of_times)).page(&shared::ASSERTION_EXPIRED),
     entra(
         &["AADSTS700016"],
         Heals::Within(RESTART),
@@ -166,24 +187,31 @@ const OF_ENTRA: &[Symptom] = &[
                 view.again(&link.again)
             )
         },
-    ).page(&shared::NO_APPLICATION),
+    )
+    .page(&shared::NO_APPLICATION),
     entra(&["AADSTS90002", "AADSTS900023"], Heals::Never, "the tenant that the token was asked for does not exist", |_, _| {
         "Look at `tenantId` of the SecretProviderClass, and at the annotation azure.workload.identity/tenant-id of the service account."
             .to_owned()
-    }).page(&shared::NO_TENANT),
+    })
+    .page(&shared::NO_TENANT),
     entra(&["AADSTS90061", "AADSTS50166"], Heals::Perhaps, "Entra cannot read the signing keys of the cluster's issuer", |view, _| {
         format!(
             "Publish them again: `az aks update -g GROUP -n {}`; an issuer of one's own must be reachable from the internet.",
             view.bound.cluster.name
         )
-    }).page(&shared::KEYS),
+    })
+    .page(&shared::KEYS),
     entra(&["AADSTS700222"], Heals::Never, "the token was issued by Entra itself, which cannot be exchanged", |_, _| {
         "Exchange a token of the cluster's service account: look at AZURE_FEDERATED_TOKEN_FILE in the pod.".to_owned()
-    }).page(&shared::OF_ENTRA),
+    })
+    .page(&shared::OF_ENTRA),
     entra(
         &["AADSTS700027", "AADSTS5002723", "AADSTS50013"],
         Heals::Within(RESTART),
         "Entra does not accept the signature of the pod's token",
-        |view, _| format!("Make the pods again, so that they get new tokens: `kubectl rollout restart deployment -n {}`.", view.bound.namespace),
-    ).page(&shared::SIGNATURE),
+        |view, _| {
+            format!("Make the pods again, so that they get new tokens: `kubectl rollout restart deployment -n {}`.", view.bound.namespace)
+        },
+    )
+    .page(&shared::SIGNATURE),
 ];

@@ -32,9 +32,11 @@ pub fn misses(world: &World, link: &str, says: &str) -> Option<String> {
     (found.len() > 1).then(|| format!("doctor: one fault is one finding\n{}", shown()))
 }
 
-/// Runs the first command of podid that a finding prints, as it is printed.
+/// Runs the first command of podid that a finding prints, by a shell, as it is printed; it is consented to.
 pub fn run_fix(world: &World, finding: &Value) -> Option<super::Output> {
-    let command = finding["podid"].as_array().unwrap().first()?.as_str().unwrap();
-    let words: Vec<&str> = command.split_whitespace().skip(1).collect();
-    Some(world.podid(&[&words[..], &["--yes"]].concat()))
+    let command = finding["podid"].as_array()?.first()?.as_str().unwrap();
+    let folder = std::path::Path::new(super::PODID).parent().unwrap();
+    let script = format!("PATH={}:$PATH; {command} --yes", folder.display());
+    let output = world.program("sh", &["-c", &script]).output().unwrap();
+    Some(super::Output::of(&[command], output))
 }
