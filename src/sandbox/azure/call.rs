@@ -1,6 +1,6 @@
 //! One request to the sandbox's Azure: what every service receives and returns.
 
-use super::{denials::Denial, issuers::Issuers, kubeconfig::KubeconfigEntry, state::State};
+use super::{denial::Denial, issuers::Issuers, kubeconfig::KubeconfigEntry, state::State};
 use crate::{
     http::{Request, Response},
     kube,

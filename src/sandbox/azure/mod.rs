@@ -18,6 +18,7 @@ pub mod data_plane;
 pub mod definitions;
 pub mod deleted_secrets;
 pub mod deleted_vaults;
+pub mod denial;
 pub mod denials;
 pub mod directory;
 pub mod entra;
