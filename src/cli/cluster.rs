@@ -14,6 +14,7 @@ Examples:
   podid cluster rbac -n dev-claims --for bind,mount,deploy,rotate
                                              for pipelines that use single commands
   podid cluster rbac --for plan,diff         use the namespaces of podid.yaml
+  podid cluster rbac --for doctor,inventory  to look at all of a cluster, with the roles in Azure
 
 Without --make-namespaces the namespaces must exist before you apply these Roles: podid then
 uses them, and needs no permission outside of them.";
@@ -51,6 +52,16 @@ pub struct Rbac {
     pub as_yaml: bool,
 }
 
+impl Rbac {
+    /// The commands that were asked for, each by itself.
+    pub fn commands(&self) -> Vec<RbacCommand> {
+        if self.commands.contains(&RbacCommand::All) {
+            return RbacCommand::value_variants().iter().copied().filter(|command| *command != RbacCommand::All).collect();
+        }
+        self.commands.clone()
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub enum RbacCommand {
     Up,
@@ -74,9 +85,20 @@ pub enum RbacCommand {
     Rotate,
     /// `state rebuild` without a spec
     Rebuild,
+    /// `doctor`, also the rights in Azure
+    Doctor,
+    /// `inventory`, `why`, `who-can`, `import` and `graph`, also the rights in Azure
+    Inventory,
+    /// All of these
+    All,
 }
 
 impl RbacCommand {
+    /// Whether it only looks, wherever there is something, and also in Azure.
+    pub fn looks(self) -> bool {
+        matches!(self, Self::Doctor | Self::Inventory | Self::All)
+    }
+
     /// Returns the word for it on the command line.
     pub fn word(&self) -> String {
         self.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()

@@ -8,6 +8,7 @@ use crate::{
     azure::ArmId,
     cli::{Format, Global, Rbac, cluster::RbacCommand},
     deliveries::{self, Delivery},
+    doctor,
     engine::{nodes::Nodes, resource::Kind},
     exit::Exit,
     failure::Failure,
@@ -16,7 +17,7 @@ use crate::{
     proof,
     resources::{
         self, Cloud,
-        access::{Access, Right},
+        access::{Access, Reach, Right},
         kind::{Resource, spec_of},
         namespace::Namespace,
         secret_provider_class::SecretProviderClass,
@@ -27,6 +28,7 @@ use crate::{
         known::{ClusterRef, KnownResources},
         load::{self, Loaded},
     },
+    survey::rights::{self, AzureRead},
 };
 use grants::{Places, granted};
 use render::{documents, objects, preface, rows};
@@ -43,19 +45,35 @@ pub fn rbac(terminal: &Terminal, global: &Global, asked: &Rbac) -> Result<Exit, 
     for namespace in &asked.namespaces {
         places.entry(namespace.clone()).or_default();
     }
-    if places.is_empty() {
+    // one that looks at several namespaces lists them all at once
+    let is_wide = asked.commands.iter().any(|command| command.looks()) && places.len() != 1;
+    if places.is_empty() && !is_wide {
         return Err(Failure::new(Exit::Usage, "the spec has no workloads, so there is no namespace").hint("Name one with `--namespace`."));
     }
     let used = Used::of(asked, loaded.as_ref())?;
     let app = global.app.clone().or_else(|| loaded.map(|l| l.spec.metadata.name));
     let name = asked.name.clone().unwrap_or_else(|| app.map_or_else(|| "podid".to_owned(), |app| format!("podid-{app}")));
-    let granted = granted(asked, &places, &needs(asked, &used, &nodes)?);
+    let needs: Vec<Right> = needs(asked, &used, &nodes)?;
+    let looked: Vec<Right> = looks(asked, &used).into_iter().map(|right| if is_wide { everywhere(right) } else { right }).collect();
+    let granted = granted(asked, &places, &[needs, looked].concat());
+    let azure: &[&AzureRead] = if asked.commands.iter().any(|command| command.looks()) { rights::AZURE } else { &[] };
     let format = if asked.as_yaml { Format::Yaml } else { global.output };
     let text = match format {
-        Format::Table => rows(&granted, terminal.width),
-        Format::Json => json::text(&json!({ "apiVersion": "v1", "kind": "List", "items": objects(asked, &name, &granted) })),
+        Format::Table => {
+            let mut text = rows(&granted, terminal.width);
+            text.append(render::azure(azure, ""));
+            text
+        }
+        Format::Json => {
+            let mut list = json!({ "apiVersion": "v1", "kind": "List", "items": objects(asked, &name, &granted) });
+            if !azure.is_empty() {
+                list["azure"] = render::azure_document(azure);
+            }
+            json::text(&list)
+        }
         Format::Yaml => {
             let mut text = preface(asked, &granted);
+            text.append(render::azure(azure, "# "));
             text.append(documents(&objects(asked, &name, &granted)));
             text
         }
@@ -129,7 +147,10 @@ fn loaded(asked: &Rbac) -> Result<Option<Loaded>, Failure> {
     let default = Path::new(crate::cli::DEFAULT_SPEC);
     match &asked.file {
         Some(file) => Ok(Some(load::load(file)?)),
-        None if !asked.namespaces.is_empty() => Ok(None),
+        // what only looks is meant for the whole cluster, unless a namespace is named
+        None if !asked.namespaces.is_empty() || asked.commands.iter().all(|command| command.looks() && *command != RbacCommand::All) => {
+            Ok(None)
+        }
         None if default.exists() => Ok(Some(load::load(default)?)),
         None => Err(Failure::new(Exit::Usage, "no namespace given").hint("Name them with `--namespace`, or the spec with `-f SPEC`.")),
     }
@@ -177,8 +198,10 @@ fn needs(asked: &Rbac, used: &Used, nodes: &Nodes) -> Result<Vec<Right>, Failure
     }
     let own = |access| own.get(&access).into_iter().flatten().cloned();
     let mut needs = Vec::new();
-    for command in &asked.commands {
+    for command in &asked.commands() {
         match command {
+            // see `looks`
+            RbacCommand::Doctor | RbacCommand::Inventory | RbacCommand::All => {}
             RbacCommand::Plan | RbacCommand::Status => {
                 needs.extend(namespace(Access::Read));
                 needs.extend(used.all(nodes, Access::Read));
@@ -240,6 +263,31 @@ fn needs(asked: &Rbac, used: &Used, nodes: &Nodes) -> Result<Vec<Right>, Failure
         }
     }
     Ok(needs)
+}
+
+/// What the commands need that look at all that is there, whoever made it.
+fn looks(asked: &Rbac, used: &Used) -> Vec<Right> {
+    let mut needs = Vec::new();
+    let commands = asked.commands();
+    if commands.iter().any(|command| command.looks()) {
+        needs.extend(rights::rights());
+    }
+    if commands.contains(&RbacCommand::Doctor) {
+        // a workload that only the cluster knows may be of any mode
+        let is_any = asked.modes.is_empty();
+        let modes: Vec<&dyn Mode> = if is_any { modes::all().collect() } else { used.modes.clone() };
+        let deliveries: Vec<&dyn Delivery> = if is_any { deliveries::all().collect() } else { used.deliveries.clone() };
+        needs.extend(doctor::rights::rights(&modes, &deliveries));
+    }
+    needs
+}
+
+/// The same right in all namespaces.
+fn everywhere(right: Right) -> Right {
+    match right.reach {
+        Reach::Everywhere => right,
+        Reach::Itself | Reach::Within | Reach::Namespace(_) => Right { reach: Reach::Everywhere, ..right },
+    }
 }
 
 /// What access to the spec's own objects needs, where that depends on the objects.

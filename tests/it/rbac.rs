@@ -2,6 +2,7 @@
 //! what RBAC allows.
 
 mod apps;
+mod looking;
 mod probe;
 mod tokens;
 

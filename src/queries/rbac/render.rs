@@ -8,6 +8,7 @@ use crate::{
     },
     output::{Line, Text, table, yaml},
     resources::access::Reach,
+    survey::rights::{AzureRead, BUILT_IN, Plane},
 };
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -121,6 +122,37 @@ pub fn preface(asked: &Rbac, granted: &Granted) -> Text {
         lines.extend(what.iter().map(|what| format!("#   {what}")));
     }
     lines.into_iter().map(Line::from).collect()
+}
+
+/// What the commands read of Azure, and which roles allow it.
+pub fn azure(all: &[&AzureRead], lead: &str) -> Text {
+    if all.is_empty() {
+        return Text::new();
+    }
+    let of = |plane: Plane| all.iter().filter(move |one| one.plane == plane);
+    let mut lines = vec!["in Azure, at the subscription: the role Reader, or a custom role with these actions".to_owned()];
+    let shown = |one: &&&AzureRead| match one.without {
+        Some(without) => format!("  {} ({}; without it {without})", one.action, one.what),
+        None => format!("  {} ({})", one.action, one.what),
+    };
+    lines.extend(of(Plane::Control).map(|one| shown(&one)));
+    lines.push(
+        "at each vault: the role Key Vault Reader, or a custom role with this data action; with access policies, `list` on secrets"
+            .to_owned(),
+    );
+    lines.extend(of(Plane::Data).map(|one| shown(&one)));
+    lines.push("in the directory: permissions of Microsoft Graph".to_owned());
+    lines.extend(of(Plane::Directory).map(|one| shown(&one)));
+    lines.into_iter().map(|line| Line::from(format!("{lead}{line}"))).collect()
+}
+
+pub fn azure_document(all: &[&AzureRead]) -> Value {
+    let of = |plane: Plane| all.iter().filter(move |one| one.plane == plane).map(|one| one.action).collect::<Vec<_>>();
+    let roles: Vec<Value> = BUILT_IN
+        .iter()
+        .map(|(role, plane)| json!({ "role": role, "scope": if *plane == Plane::Data { "vault" } else { "subscription" } }))
+        .collect();
+    json!({ "roles": roles, "actions": of(Plane::Control), "dataActions": of(Plane::Data), "graph": of(Plane::Directory) })
 }
 
 pub fn documents(objects: &[Value]) -> Text {
