@@ -20,7 +20,10 @@ pub fn all() -> &'static [Program] {
         let line = match (found.is_empty(), std::env::var("PODID_KUBECTL").as_deref()) {
             (true, Ok("required")) => panic!("PODID_KUBECTL=required, and there is no kubectl in PATH"),
             (true, _) => "no kubectl in PATH: its tests are not run".to_owned(),
-            (false, _) => format!("kubectl {} on the sandbox (of versions that print the same: one), the newest of them on a control plane, too", told.join(", ")),
+            (false, _) => format!(
+                "kubectl {} on the sandbox (of versions that print the same: one), the newest of them on a control plane, too",
+                told.join(", ")
+            ),
         };
         let _ = writeln!(std::io::stderr(), "{line}");
         found
