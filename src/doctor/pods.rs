@@ -120,7 +120,8 @@ fn wire(case: &Case<'_>, view: &View<'_>, workload: &Workload) -> String {
 }
 
 /// Reasons of events about a pod that runs: rotation fails, and its secrets grow old.
-const OF_ROTATION: &[&str] = &["MountRotationFailed", "SecretRotationFailed", "FailedMount"];
+const OF_ROTATION: &[&str] = &["MountRotationFailed", "SecretRotationFailed", FAILED_MOUNT];
+const FAILED_MOUNT: &str = "FailedMount";
 
 /// Whether all pods are there, and ready.
 pub fn are_ready(case: &Case<'_>) -> bool {
@@ -202,13 +203,17 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_
     }
 }
 
-/// The latest event of each running pod that says why its secrets are not renewed. What is older than the pod's readiness is over.
+/// The latest event of each running pod that says why its secrets are not renewed. What is older than the pod's readiness is over; a mount
+/// that failed just before may be told just after.
 fn of_rotation<'a>(all: &'a [Value], running: &[(&'a str, Timestamp)]) -> Vec<(&'a Value, &'a str)> {
     const SPARE: SignedDuration = SignedDuration::from_secs(5);
+    let is_late = |event: &&Value, since: Timestamp| {
+        let spare = if field(event, "/reason") == FAILED_MOUNT { SPARE } else { SignedDuration::ZERO };
+        last_seen(event).is_some_and(|at| at.duration_since(since) >= spare)
+    };
     let newest = |(pod, since): &(&'a str, Timestamp)| {
         let own = all.iter().filter(|event| field(event, "/involvedObject/name") == *pod && OF_ROTATION.contains(&field(event, "/reason")));
-        let late = own.filter(|event| last_seen(event).is_some_and(|at| at.duration_since(*since) > SPARE));
-        late.max_by_key(|event| last_seen(event)).map(|event| (event, *pod))
+        own.filter(|event| is_late(event, *since)).max_by_key(|event| last_seen(event)).map(|event| (event, *pod))
     };
     running.iter().filter_map(newest).collect()
 }

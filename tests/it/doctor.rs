@@ -213,9 +213,14 @@ fn ready(world: &World, path: &str, field: &str) {
 
 /// After a fault is mended, the pods are as new ones.
 fn settle(world: &World) {
-    until("the app is ready", || {
+    has_one_of_each(world, &["replicas", "readyReplicas", "updatedReplicas"]);
+}
+
+fn has_one_of_each(world: &World, counts: &[&str]) {
+    until("the app's pods are those of its template", || {
         let found = world.kube("GET", CONTEXT, DEPLOYMENT, None).ok();
-        (found["status"]["readyReplicas"] == 1 && found["status"]["updatedReplicas"] == 1).then_some(())
+        let is_seen = found["status"]["observedGeneration"].as_u64() >= found["metadata"]["generation"].as_u64();
+        (is_seen && counts.iter().all(|count| found["status"][count] == 1)).then_some(())
     });
 }
 
@@ -297,7 +302,8 @@ fn template(world: &World, change: fn(&mut Value)) {
     let mut found = world.kube("GET", CONTEXT, DEPLOYMENT, None).ok();
     change(&mut found["spec"]["template"]);
     world.kube("PUT", CONTEXT, DEPLOYMENT, Some(found)).ok();
-    settle(world);
+    // the pod of a wrong template never becomes ready, and the old one stays
+    has_one_of_each(world, &["readyReplicas", "updatedReplicas"]);
 }
 
 const WEBHOOK: &str = "/apis/apps/v1/namespaces/kube-system/deployments/azure-wi-webhook-controller-manager";
