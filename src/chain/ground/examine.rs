@@ -3,7 +3,7 @@
 
 use super::{
     right::{Right, right},
-    words::words,
+    words::{self, words},
 };
 use crate::{
     azure::{ArmId, Identity, Vault},
@@ -119,11 +119,7 @@ fn look_at_right(view: &View<'_>, link: &Link) -> Option<Reason> {
         Right::Given(_) | Right::Unknown => None,
         Right::Denied(by) => {
             let what = format!("the deny assignment {by} keeps the identity {name} from reading the secrets of the vault {of}");
-            broken(
-                MissingLink::new(link::GRANT, what)
-                    .page(&pages::DENIED)
-                    .hint("Change what made it: a deployment stack, a managed application or a blueprint."),
-            )
+            broken(MissingLink::new(link::GRANT, what).page(&pages::DENIED).hint(words::CHANGE_DENIAL))
         }
         Right::Conditional(found) => {
             let what = format!("the identity {name} may read the secrets of the vault {of} only under a condition ({})", found.role);

@@ -150,8 +150,12 @@ pub const OF_GRANT: &[Symptom] = &[Symptom {
     ],
     none_of: &[],
     page: None,
-    means: Meaning::Read(|view, link, _| {
+    means: Meaning::Read(|view, link, text| {
         let (identity, vault) = (&view.bound.identity.name, view.vault());
+        if let Some(by) = denial(text) {
+            let what = format!("the deny assignment {by} keeps the identity {identity} from reading the secrets of the vault {vault}");
+            return Reason::new(Heals::Never, MissingLink::new(GRANT, what).page(&pages::DENIED).hint(words::CHANGE_DENIAL));
+        }
         let (heals, takes) = match view.delivered.and_then(|delivered| delivered.vault.rbac) {
             Some(false) => (Heals::Within(POLICY), "a new access policy takes up to 2 minutes"),
             _ => (Heals::Within(ROLE), "a new role takes up to 10 minutes"),
@@ -164,6 +168,14 @@ pub const OF_GRANT: &[Symptom] = &[Symptom {
 /// Whether a text says that the vault refused the caller.
 pub fn is_refusal(text: &str) -> bool {
     OF_GRANT.iter().any(|symptom| symptom.fits(text))
+}
+
+/// The deny assignment that Key Vault names on a line of its own; `null` means that there is none. Components quote the line breaks.
+fn denial(text: &str) -> Option<&str> {
+    let (_, rest) = text.split_once("DenyAssignmentId:")?;
+    let rest = rest.trim_start().trim_start_matches(['\'', '"']);
+    let end = rest.find(|c: char| c.is_whitespace() || matches!(c, '\\' | '\'' | '"')).unwrap_or(rest.len());
+    rest.get(..end).filter(|id| !matches!(*id, "" | "null"))
 }
 
 /// The application id of the caller that Key Vault refused.
@@ -228,6 +240,22 @@ mod tests {
         for text in [rbac, policy] {
             assert!(is_refusal(text));
             assert_eq!(refused_caller(text), Some("1a-2b"));
+            assert_eq!(denial(text), None);
+        }
+    }
+
+    #[test]
+    fn a_deny_assignment_is_read_where_there_is_one() {
+        for (text, found) in [
+            (r"Assignment: (not found)\r\nDenyAssignmentId: null\r\nDecisionReason: x", None),
+            (r"Assignment: (not found)\r\nDenyAssignmentId: 5f0b-4b5e\r\nDecisionReason: x", Some("5f0b-4b5e")),
+            (
+                "DenyAssignmentId: '/subscriptions/s/providers/Microsoft.Authorization/denyAssignments/5f' \r\n",
+                Some("/subscriptions/s/providers/Microsoft.Authorization/denyAssignments/5f"),
+            ),
+            ("DenyAssignmentId:", None),
+        ] {
+            assert_eq!(denial(text), found, "{text}");
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The words of commands that hints name.
 
+pub const CHANGE_DENIAL: &str = "Change what made it: a deployment stack, a managed application or a blueprint.";
+
 pub fn words<const N: usize>(words: [&str; N]) -> Vec<String> {
     words.map(str::to_owned).into()
 }
