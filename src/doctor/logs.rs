@@ -18,7 +18,7 @@ use crate::{
     resources::running::{self, Sign},
     survey::{
         Survey,
-        kinds::{AZURE_IDENTITY, AZURE_IDENTITY_BINDING, DAEMON_SET, DEPLOYMENT, POD},
+        kinds::{AZURE_IDENTITY, AZURE_IDENTITY_BINDING, POD},
     },
 };
 use serde_json::Value;
@@ -52,15 +52,18 @@ struct KnownText {
 /// Reads the logs, and adds what they say.
 pub async fn look(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, seen: &mut Vec<Seen>) {
     let Some(survey) = view.survey else { return };
-    let names = Names::of(case, survey);
+    let mut own: Option<Vec<String>> = None;
     let mut found: Vec<KnownText> = Vec::new();
     for source in sources(case, survey, reports).await {
-        let now = reports.log(&source.pod, &source.container, false).await;
+        let now = reports.errors(&source.pod, &source.container, false).await;
         // what a container that crashes again and again said at its end
-        let before = if crashes(&source) { reports.log(&source.pod, &source.container, true).await } else { Arc::default() };
+        let before = if crashes(&source) { reports.errors(&source.pod, &source.container, true).await } else { Arc::default() };
         let place = format!("the log of {} ({})", source.program, field(&source.pod, "/metadata/name"));
-        for line in now.lines().rev().chain(before.lines().rev()).map(message).filter(|line| is_error(line)) {
-            let Some((link, symptom, page)) = meaning(case, line).filter(|_| names.concern(line)) else { continue };
+        for line in now.iter().chain(before.iter()) {
+            let Some((link, symptom, page)) = meaning(case, line) else { continue };
+            if !concerns(line, own.get_or_insert_with(|| own_names(case)), reports.names(all_names)) {
+                continue;
+            }
             let shown_line = (place.clone(), masked(line));
             match found.iter_mut().find(|one| one.page == page && one.link == link) {
                 Some(same) => {
@@ -90,15 +93,11 @@ async fn sources(case: &Case<'_>, survey: &Survey, reports: &Reports<'_>) -> Vec
         .map(|pod| field(pod, "/spec/nodeName").to_owned())
         .filter(|node| !node.is_empty())
         .collect();
-    let all = survey.cluster.of_kind(&DAEMON_SET).iter().chain(survey.cluster.of_kind(&DEPLOYMENT).iter());
-    let namespaces: BTreeSet<String> = all.flat_map(|object| running::of(object, &signs)).map(|one| one.namespace).collect();
+    let namespaces: BTreeSet<&String> =
+        reports.installed().iter().filter(|(name, _)| needed.contains(name)).map(|(_, namespace)| namespace).collect();
     let mut found = Vec::new();
     for namespace in namespaces {
-        let listed: Vec<&Value> =
-            survey.cluster.of_kind(&POD).iter().filter(|pod| field(pod, "/metadata/namespace") == namespace).collect();
-        // a survey of one namespace has no others' pods
-        let read = if listed.is_empty() { reports.pods(&namespace).await } else { Arc::default() };
-        for pod in listed.into_iter().chain(read.iter()) {
+        for pod in reports.pods(namespace).await.iter() {
             let is_daemon = field(pod, "/metadata/ownerReferences/0/kind") == "DaemonSet";
             if is_daemon && !nodes.contains(field(pod, "/spec/nodeName")) {
                 continue;
@@ -123,22 +122,6 @@ fn crashes(source: &Source) -> bool {
     })
 }
 
-/// A line without the time that the API server puts before it.
-fn message(line: &str) -> &str {
-    match line.split_once(' ') {
-        Some((time, rest)) if time.parse::<jiff::Timestamp>().is_ok() => rest,
-        _ => line,
-    }
-}
-
-/// Whether a line reports something wrong: klog marks errors, warnings and fatal ends by their first letter.
-fn is_error(line: &str) -> bool {
-    let mut letters = line.bytes();
-    let is_marked = matches!(letters.next(), Some(b'E' | b'W' | b'F')) && letters.next().is_some_and(|letter| letter.is_ascii_digit());
-    let words = ["error", "fail", "denied", "refused", "forbidden", "aadsts", "toomanyrequests", "not found", "unauthorized", "timeout"];
-    is_marked || words.iter().any(|word| line.to_ascii_lowercase().contains(word))
-}
-
 /// The first link of the chain that knows a line; then what Azure's own interfaces say.
 fn meaning(case: &Case<'_>, line: &str) -> Option<(Option<usize>, &'static Symptom, &'static Page)> {
     if let Some((link, symptom)) = case.target.symptom(line) {
@@ -149,57 +132,53 @@ fn meaning(case: &Case<'_>, line: &str) -> Option<(Option<usize>, &'static Sympt
     Some((None, symptom, symptom.page?))
 }
 
-/// By which words a line is about the workload, or about another one.
-struct Names {
-    own: Vec<String>,
-    /// As `mentioned` finds them.
-    others: HashSet<String>,
+/// The words by which a line is about the workload.
+fn own_names(case: &Case<'_>) -> Vec<String> {
+    let (bound, delivered) = (&case.target.bound, &case.target.delivered);
+    let mut own: Vec<String> = Vec::new();
+    for workload in &case.workloads {
+        own.push(format!("{}/{}", workload.namespace, workload.name));
+        own.extend(workload.pods.iter().map(|pod| pod.name.clone()));
+    }
+    own.extend(bound.objects.values().map(|name| format!("{}/{name}", bound.namespace)));
+    own.push(format!("{}/{}", bound.namespace, bound.subject));
+    own.push(format!("{}:{}", bound.namespace, bound.subject));
+    own.push(format!("{}/{}", delivered.namespace, delivered.name));
+    own.push(format!("userassignedidentities/{}", bound.identity.name));
+    own.push(format!("{}.vault", delivered.vault.name));
+    own.extend(bound.identity.client_id().into_iter().flat_map(|id| [id.to_owned(), redacted(id)]));
+    folded(own).collect()
 }
 
-impl Names {
-    fn of(case: &Case<'_>, survey: &Survey) -> Self {
-        let (bound, delivered) = (&case.target.bound, &case.target.delivered);
-        let mut own: Vec<String> = Vec::new();
-        for workload in &case.workloads {
-            own.push(format!("{}/{}", workload.namespace, workload.name));
-            own.extend(workload.pods.iter().map(|pod| pod.name.clone()));
-        }
-        own.extend(bound.objects.values().map(|name| format!("{}/{name}", bound.namespace)));
-        own.push(format!("{}/{}", bound.namespace, bound.subject));
-        own.push(format!("{}:{}", bound.namespace, bound.subject));
-        own.push(format!("{}/{}", delivered.namespace, delivered.name));
-        own.push(format!("userassignedidentities/{}", bound.identity.name));
-        own.push(format!("{}.vault", delivered.vault.name));
-        own.extend(bound.identity.client_id().into_iter().flat_map(|id| [id.to_owned(), redacted(id)]));
-        let mut others: Vec<String> = Vec::new();
-        let full = |object: &Value| format!("{}/{}", field(object, "/metadata/namespace"), field(object, "/metadata/name"));
-        let kinds = [&AZURE_IDENTITY, &AZURE_IDENTITY_BINDING];
-        others.extend(kinds.into_iter().flat_map(|kind| survey.cluster.of_kind(kind).iter()).map(full));
-        // a component's pod that names itself reports of nobody else
-        let signs: Vec<Sign> = components::all().flat_map(components::Component::signs).collect();
-        let is_component = |pod: &Value| signs.iter().any(|sign| running::container(pod, sign).is_some());
-        for pod in survey.cluster.of_kind(&POD).iter().filter(|pod| !is_component(pod)) {
-            others.extend([full(pod), field(pod, "/metadata/name").to_owned()]);
-        }
-        for identity in survey.azure.identities.iter() {
-            others.extend([identity.client_id.clone(), redacted(&identity.client_id)]);
-            others.push(format!("userassignedidentities/{}", identity.id.name()));
-        }
-        others.extend(survey.azure.vaults.iter().map(|vault| format!("{}.vault", vault.id.name())));
-        let folded = |names: Vec<String>| {
-            let is_name = |name: &String| name.len() > SHORTEST_NAME && !name.starts_with(['/', '.', ':']);
-            names.into_iter().map(|name| name.to_lowercase()).filter(is_name)
-        };
-        let own: Vec<String> = folded(own).collect();
-        let others = folded(others).filter(|name| !own.contains(name)).collect();
-        Self { own, others }
+/// The words by which a line is about any workload, as `mentioned` finds them.
+fn all_names(survey: &Survey) -> HashSet<String> {
+    let mut all: Vec<String> = Vec::new();
+    let full = |object: &Value| format!("{}/{}", field(object, "/metadata/namespace"), field(object, "/metadata/name"));
+    let kinds = [&AZURE_IDENTITY, &AZURE_IDENTITY_BINDING];
+    all.extend(kinds.into_iter().flat_map(|kind| survey.cluster.of_kind(kind).iter()).map(full));
+    // a component's pod that names itself reports of nobody else
+    let signs: Vec<Sign> = components::all().flat_map(components::Component::signs).collect();
+    let is_component = |pod: &Value| signs.iter().any(|sign| running::container(pod, sign).is_some());
+    for pod in survey.cluster.of_kind(&POD).iter().filter(|pod| !is_component(pod)) {
+        all.extend([full(pod), field(pod, "/metadata/name").to_owned()]);
     }
+    for identity in survey.azure.identities.iter() {
+        all.extend([identity.client_id.clone(), redacted(&identity.client_id)]);
+        all.push(format!("userassignedidentities/{}", identity.id.name()));
+    }
+    all.extend(survey.azure.vaults.iter().map(|vault| format!("{}.vault", vault.id.name())));
+    folded(all).collect()
+}
 
-    /// A line that names nobody concerns all.
-    fn concern(&self, line: &str) -> bool {
-        let line = line.to_lowercase();
-        self.own.iter().any(|name| has_name(&line, name)) || !mentioned(&line).iter().any(|name| self.others.contains(name))
-    }
+fn folded(names: Vec<String>) -> impl Iterator<Item = String> {
+    let is_name = |name: &String| name.len() > SHORTEST_NAME && !name.starts_with(['/', '.', ':']);
+    names.into_iter().map(|name| name.to_lowercase()).filter(is_name)
+}
+
+/// A line that names nobody concerns all.
+fn concerns(line: &str, own: &[String], all: &HashSet<String>) -> bool {
+    let line = line.to_lowercase();
+    own.iter().any(|name| has_name(&line, name)) || !mentioned(&line).iter().any(|name| all.contains(name) && !own.contains(name))
 }
 
 fn is_of_name(c: char) -> bool {
@@ -312,31 +291,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_time_of_the_server_is_no_part_of_a_line() {
-        assert_eq!(message("2026-11-30T12:00:00.123456789Z E1130 mic.go:1] failed"), "E1130 mic.go:1] failed");
-        assert_eq!(message("E1130 12:00:00 mic.go:1] failed"), "E1130 12:00:00 mic.go:1] failed");
-    }
-
-    #[test]
-    fn only_lines_that_report_something_wrong_count() {
-        assert!(is_error("E1130 12:00:00.1 1 server.go:1] it broke"));
-        assert!(is_error("{\"level\":\"error\",\"msg\":\"x\"}") && is_error("time=\"…\" level=warning msg=\"Failed to do it\""));
-        assert!(!is_error("I1130 12:00:00.1 1 server.go:1] status (200) took 1 ns"));
-        assert!(!is_error("Everything runs"), "an E that begins a word marks nothing");
-    }
-
-    #[test]
     fn a_line_about_another_workload_does_not_concern_this_one() {
-        let others = ["shop/web-admin", "other-1", "kv-other.vault", "1a2b##### redacted #####3c4d"].map(str::to_owned).into();
-        let names = Names { own: vec!["shop/web".into(), "web-1".into()], others };
-        assert!(names.concern("failed for pod shop/web"));
-        assert!(!names.concern("failed for pod shop/web-admin"), "its name only begins alike");
-        assert!(!names.concern("pod other-1: no identity"));
-        assert!(names.concern("failed to update iptables"), "it names nobody");
-        assert!(names.concern("shop/web-admin and shop/web"));
-        assert!(!names.concern("Get https://kv-other.vault.azure.net/secrets: 429"));
-        assert!(!names.concern("no azure identity found for request clientID 1a2b##### REDACTED #####3c4d"));
-        assert!(names.concern("é»web/é no identity ß") && mentioned("a/b c\u{e9}d").contains(&"a/b".to_owned()));
+        let all: HashSet<String> =
+            ["shop/web", "web-1", "shop/web-admin", "other-1", "kv-other.vault", "1a2b##### redacted #####3c4d"].map(str::to_owned).into();
+        let own = ["shop/web".to_owned(), "web-1".to_owned()];
+        let concern = |line: &str| concerns(line, &own, &all);
+        assert!(concern("failed for pod shop/web"));
+        assert!(!concern("failed for pod shop/web-admin"), "its name only begins alike");
+        assert!(!concern("pod other-1: no identity"));
+        assert!(concern("failed to update iptables"), "it names nobody");
+        assert!(concern("shop/web-admin and shop/web"));
+        assert!(!concern("Get https://kv-other.vault.azure.net/secrets: 429"));
+        assert!(!concern("no azure identity found for request clientID 1a2b##### REDACTED #####3c4d"));
+        assert!(concern("é»web/é no identity ß") && mentioned("a/b c\u{e9}d").contains(&"a/b".to_owned()));
     }
 
     #[test]

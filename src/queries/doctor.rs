@@ -174,7 +174,7 @@ async fn examine(
     if !wide {
         cases.retain(|case| !case.target.bound.keys.is_empty());
     }
-    let reports = Reports::new(&read, oldest(&cases));
+    let reports = Reports::new(&read, &survey, oldest(&cases), namespace.is_none());
     let walk = Walk { prover, cluster: &read, azure: &azure, survey: &survey, reports: &reports };
     let walk = &walk;
     let findings: Vec<Vec<Finding>> = stream::iter(&cases).map(|case| Box::pin(walk.examine(case))).buffered(AT_ONCE).collect().await;
