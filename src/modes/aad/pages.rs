@@ -13,7 +13,7 @@ pub static NMI_SILENT: Page = Page::error(
     "a second installation has taken the port",
 ])
 .podid(&["podid cluster components --cluster CLUSTER", "podid logs nmi --workload NAME -n NAMESPACE", "podid cluster install pod-identity --cluster CLUSTER"])
-.native(&["kubectl get pods -A -o wide | grep nmi", "kubectl describe daemonset nmi -n NAMESPACE"]);
+.native(&["kubectl get pods -A -o wide | grep nmi", "kubectl get daemonsets -A -o wide | grep nmi"]);
 
 pub static TWO: Page = Page::warning(
     1111,
@@ -31,7 +31,7 @@ pub static MIC: Page = Page::error(
 )
 .causes(&["it is not installed", "its Deployment is scaled to zero", "it restarts again and again: look at its log"])
 .podid(&["podid cluster components --cluster CLUSTER", "podid logs mic", "podid cluster install pod-identity --cluster CLUSTER"])
-.native(&["kubectl get pods -A | grep mic", "kubectl logs -n NAMESPACE -l component=mic"]);
+.native(&["kubectl get pods -A | grep mic", "kubectl logs -n MIC-NAMESPACE -l component=mic"]);
 
 pub static MIC_EXCEPTION: Page = Page::error(
     1114,
@@ -39,7 +39,7 @@ pub static MIC_EXCEPTION: Page = Page::error(
     "On a cluster with a managed identity MIC asks the metadata service for its own token. NMI intercepts that request, and waits for MIC to assign an identity. An AzurePodIdentityException for MIC's pods, made before NMI and MIC, lets the request through.",
 )
 .causes(&["the exception was never applied", "the exception is in another namespace than MIC, or its labels do not match"])
-.podid(&["podid exception add mic-exception -n NAMESPACE --label component=mic", "podid cluster install pod-identity --cluster CLUSTER"])
+.podid(&["podid exception add mic-exception -n MIC-NAMESPACE --label component=mic", "podid cluster install pod-identity --cluster CLUSTER"])
 .native(&["kubectl get azurepodidentityexceptions -A", "kubectl apply -f https://raw.githubusercontent.com/Azure/aad-pod-identity/master/deploy/infra/mic-exception.yaml"]);
 
 pub static KUBENET: Page = Page::error(

@@ -102,11 +102,12 @@ fn subject(subject: &Subject) -> Value {
 pub fn preface(asked: &Rbac, granted: &Granted) -> Text {
     let commands: Vec<String> = asked.commands.iter().map(RbacCommand::word).collect();
     let mut lines = vec![format!("# what podid needs for {}", commands.join(", "))];
-    lines.push(if asked.make_namespaces {
-        "# cluster-wide, because a Role cannot be in a namespace that does not exist yet".to_owned()
-    } else {
-        "# the namespaces must exist; --make-namespaces adds the permissions to create them".to_owned()
-    });
+    let makes = |command: &RbacCommand| !matches!(command, RbacCommand::Doctor | RbacCommand::Inventory);
+    if asked.make_namespaces {
+        lines.push("# cluster-wide, because a Role cannot be in a namespace that does not exist yet".to_owned());
+    } else if asked.commands.iter().any(makes) {
+        lines.push("# the namespaces must exist; --make-namespaces adds the permissions to create them".to_owned());
+    }
     let mut lost: Vec<(&str, Vec<String>)> = Vec::new();
     for right in &granted.left_out {
         let place = if right.reach == Reach::Everywhere { " in all namespaces" } else { "" };

@@ -1,7 +1,7 @@
 //! Faults of the whole cluster are reported once, and vaults are looked for outside of the cluster's subscription.
 
 use super::{CONTEXT, MIC, SPEC, VAULT, deleted, edited, made, ready};
-use crate::common::{World, doctor::errors};
+use crate::common::{World, doctor::errors, until};
 use serde_json::{Value, json};
 
 const OTHER: &str = "11111111-2222-3333-4444-555555555555";
@@ -40,6 +40,26 @@ fn a_fault_of_the_cluster_is_one_finding_with_all_its_workloads() {
     let found = errors(&world, &["-A"]);
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!((&found[0]["code"], sorted(&found[0]["workloads"])), (&json!("PODID1110"), sorted(&all)));
+}
+
+#[test]
+fn kubenet_is_a_warning_until_nmi_is_told_that_it_may_run_there() {
+    let world = made();
+    let id = format!("{}/providers/Microsoft.ContainerService/managedClusters/{CONTEXT}?api-version=2025-08-01", world.group_id());
+    let mut cluster = world.arm("GET", &id, None).ok();
+    cluster["properties"]["networkProfile"] = json!({ "networkPlugin": "kubenet" });
+    world.arm("PUT", &id, Some(cluster)).ok();
+    let findings = || world.podid(&["doctor", "-o", "json"]).ok().json()["findings"].as_array().unwrap().clone();
+    let found = findings();
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!((&found[0]["code"], &found[0]["severity"]), (&json!("PODID1113"), &json!("warning")), "{found:#?}");
+    let mut nmi = world.kube("GET", CONTEXT, super::NMI, None).ok();
+    let arguments = &mut nmi["spec"]["template"]["spec"]["containers"][0]["args"];
+    let mut told = arguments.as_array().cloned().unwrap_or_default();
+    told.push(json!("--allow-network-plugin-kubenet=true"));
+    *arguments = json!(told);
+    world.kube("PUT", CONTEXT, super::NMI, Some(nmi)).ok();
+    until("the new pods of NMI run", || findings().is_empty().then_some(()));
 }
 
 /// Answers in the place of Azure: the vault is in another subscription, and so are the role assignments at it.
