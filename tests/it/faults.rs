@@ -171,6 +171,21 @@ fn lab_000_survives_kills_from_a_bare_cluster() {
 }
 
 #[test]
+fn lab_001_survives_kills_from_a_bare_cluster() {
+    a_whole_lab_survives_kills("labs/001.yaml", 150);
+}
+
+#[test]
+fn lab_002_survives_kills_from_a_bare_cluster() {
+    a_whole_lab_survives_kills("labs/002.yaml", 80);
+}
+
+#[test]
+fn lab_003_survives_kills_from_a_bare_cluster() {
+    a_whole_lab_survives_kills("labs/003.yaml", 150);
+}
+
+#[test]
 fn lab_004_survives_kills_from_a_bare_cluster() {
     a_whole_lab_survives_kills("labs/004.yaml", 150);
 }
