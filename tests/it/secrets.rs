@@ -95,6 +95,11 @@ fn a_value_from_a_file_is_in_no_output_and_in_no_file() {
     run(&world, 0, &["inventory"]);
     run(&world, 0, &["who-can", "ExamplePassword", "--vault", "myk8skv"]);
     run(&world, 0, &["graph", "--format", "dot"]);
+    run(&world, 0, &["doctor", "-f", "canary.yaml"]);
+    run(&world, 0, &["doctor", "-A", "-o", "json"]);
+    run(&world, 0, &["lint", "-f", "canary.yaml", "-o", "sarif"]);
+    run(&world, 0, &["probe", "-f", "canary.yaml", "-o", "json"]);
+    run(&world, 0, &["import", "--out", "imported.yaml"]);
     // A different value is a change and is shown as one.
     world.write("canary.txt", &format!("{CANARY} second"));
     run(&world, 3, &["plan", "--exit-code", "-f", "canary.yaml", "-o", "json"]);
