@@ -59,7 +59,7 @@ pub async fn import(session: &Session, wanted: &Import) -> Result<Exit, Failure>
     let workloads = if count == 1 { "1 workload".to_owned() } else { format!("{count} workloads") };
     let plan = match open {
         None => "its plan could not be checked".to_owned(),
-        Some(0) => format!("`podid plan -f {}` has nothing to change", out.display()),
+        Some(0) => format!("`podid plan -f {}` finds nothing to change", out.display()),
         Some(open) => format!("its plan has {open} more to decide or to change, listed above: `podid plan -f {}`", out.display()),
     };
     answer(session, format!("wrote {} with {workloads}; {plan}", out.display()))?;

@@ -24,7 +24,7 @@ pub fn round_trip(world: &World, context: &str, more: &[&str]) -> (String, Strin
     let mark = world.mark();
     let import = words(&["import", "--out", "imported.yaml"]);
     let import = world.podid(&[&import[..], more].concat()).ok();
-    assert!(import.stdout.contains("has nothing to change"), "{}{}", import.stdout, import.stderr);
+    assert!(import.stdout.contains("finds nothing to change"), "{}{}", import.stdout, import.stderr);
     let spec = world.read("imported.yaml");
     let again = words(&["import", "--out", "imported.yaml", "--force"]);
     world.podid(&[&again[..], more].concat()).ok();
