@@ -3,8 +3,7 @@
 
 use super::{azure::times, error::Error, folder::Folder};
 use podid_files as files;
-use serde::Serialize;
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 use std::{
     borrow::Cow,
     fs::File,
@@ -18,7 +17,7 @@ use std::{
 };
 
 /// How much of the end of the file is searched for the last numbers.
-const TAIL: u64 = 1 << 20;
+const TAIL: u64 = 1 << 16;
 
 pub struct Log {
     path: PathBuf,
@@ -90,6 +89,13 @@ fn unlinked(_file: &File) -> bool {
     false
 }
 
+/// What a new log reads of the lines of its file.
+#[derive(Deserialize)]
+struct Numbers {
+    n: u64,
+    conn: u64,
+}
+
 impl Log {
     /// The numbers continue those of the file.
     pub fn open(folder: &Folder) -> Result<Self, Error> {
@@ -101,9 +107,9 @@ impl Log {
         let from = SeekFrom::Start(length.saturating_sub(TAIL));
         file.seek(from).and_then(|_| file.read_to_end(&mut tail)).map_err(Error::file("read", &path))?;
         for line in tail.split(|b| *b == b'\n') {
-            if let Ok(line) = serde_json::from_slice::<Value>(line) {
-                n = line["n"].as_u64().unwrap_or(0).max(n);
-                conn = line["conn"].as_u64().unwrap_or(0).max(conn);
+            if let Ok(line) = serde_json::from_slice::<Numbers>(line) {
+                n = line.n.max(n);
+                conn = line.conn.max(conn);
             }
         }
         // an unfinished line of a killed process must not swallow the next one

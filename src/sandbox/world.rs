@@ -7,6 +7,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::{
     collections::BTreeMap,
+    fs::File,
     io::{BufRead as _, BufReader, Seek as _},
     path::Path,
 };
@@ -32,6 +33,7 @@ struct Head {
 
 #[derive(Deserialize)]
 struct SavedWorld {
+    version: u32,
     saves: u64,
     azure: azure::state::State,
     clusters: BTreeMap<String, kube::State>,
@@ -61,6 +63,23 @@ fn damaged(path: &Path, why: serde_json::Error) -> Error {
     Error::Damaged { path: path.to_owned(), why: format!("line {}, column {}", why.line(), why.column()) }
 }
 
+/// Reads a world again that is damaged or not of this version. `why`: it could not be read as one of this version.
+fn upgraded(file: &mut File, path: &Path, why: Option<serde_json::Error>) -> Result<SavedWorld, Error> {
+    let wrong = |why| damaged(path, why);
+    file.rewind().map_err(Error::file("read", path))?;
+    let Head { version } = serde_json::from_reader(BufReader::new(&*file)).map_err(wrong)?;
+    match (version, why) {
+        (0, _) => Err(Error::Damaged { path: path.to_owned(), why: "version 0 does not exist".to_owned() }),
+        (VERSION, Some(why)) => Err(wrong(why)),
+        (1..=VERSION, _) => {
+            file.rewind().map_err(Error::file("read", path))?;
+            let world = serde_json::from_reader(BufReader::new(&*file)).map_err(wrong)?;
+            upgrade::from(version, world).and_then(serde_json::from_value).map_err(wrong)
+        }
+        _ => Err(Error::Newer { path: path.to_owned(), found: version, known: VERSION }),
+    }
+}
+
 impl World {
     pub fn new(bare: bool) -> Self {
         let azure = azure::state::State { bare, ..azure::seed::new(azure::times::now()) };
@@ -80,22 +99,10 @@ impl World {
         let path = folder.path(FILE);
         let Some(mut file) = files::open_existing(&path)? else { return Ok(Self::new(bare)) };
         // read as a stream, because the text of a large world needs much memory
-        let head: Head = serde_json::from_reader(BufReader::new(&file)).map_err(|why| damaged(&path, why))?;
-        file.rewind().map_err(Error::file("read", &path))?;
-        if head.version > VERSION {
-            return Err(Error::Newer { path, found: head.version, known: VERSION });
-        }
-        if head.version == 0 {
-            return Err(Error::Damaged { path, why: "version 0 does not exist".to_owned() });
-        }
-        let older = head.version < VERSION;
-        let saved: SavedWorld = match older {
-            false => serde_json::from_reader(BufReader::new(&file)),
-            true => serde_json::from_reader(BufReader::new(&file))
-                .and_then(|world| upgrade::from(head.version, world))
-                .and_then(serde_json::from_value),
-        }
-        .map_err(|why| damaged(&path, why))?;
+        let (older, saved) = match serde_json::from_reader(BufReader::new(&file)) {
+            Ok(saved @ SavedWorld { version: VERSION, .. }) => (false, saved),
+            read => (true, upgraded(&mut file, &path, read.err())?),
+        };
         let mut world = Self { new: older, saves: saved.saves, azure: saved.azure, clusters: saved.clusters };
         world.replay(folder)?;
         Ok(world)
