@@ -2,17 +2,22 @@
 
 use super::Terminal;
 use std::io;
-use tracing_subscriber::{EnvFilter, fmt::MakeWriter};
+use tracing::Level;
+use tracing_subscriber::{
+    filter::Targets,
+    fmt::{self, MakeWriter},
+    prelude::*,
+};
 
 pub fn start(terminal: &Terminal) {
-    let level = match terminal.verbose {
+    let shown = match terminal.verbose {
         0 | 1 => return,
-        2 => "podid=debug",
-        _ => "podid=trace,kube_client=debug",
+        2 => Targets::new().with_target("podid", Level::DEBUG),
+        _ => Targets::new().with_target("podid", Level::TRACE).with_target("kube_client", Level::DEBUG),
     };
     // podid's colors would be indistinguishable from those in a server's response
-    let subscriber = tracing_subscriber::fmt().with_env_filter(EnvFilter::new(level)).with_ansi(false);
-    let _ = subscriber.with_writer(Log(terminal.clone())).try_init();
+    let lines = fmt::layer().with_ansi(false).with_writer(Log(terminal.clone()));
+    let _ = tracing_subscriber::registry().with(lines).with(shown).try_init();
 }
 
 /// Receives each line of the log in one piece.
