@@ -87,6 +87,7 @@ pub async fn reset(dir: &Path, bare: bool) -> Result<Vec<(String, String)>, Erro
             if bare {
                 create_bare_world(&folder)?;
             }
+            folder.remove_logs()?;
             folder.remove_states().map(|()| Vec::new())
         }
         Holder::Other => Err(Error::Busy { dir: folder.dir().to_owned(), pid: folder.holder() }),

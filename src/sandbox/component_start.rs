@@ -4,6 +4,7 @@ use super::{
     azure,
     components::{self, Token},
     http::{Body, Request},
+    program_logs::ProgramLogs,
     running::{Running, RunningCluster},
 };
 use bytes::Bytes;
@@ -62,6 +63,7 @@ fn config(running: &Running, cluster: &str, kube: components::KubeAccess, foreig
         node_group: existing.node_group.clone(),
         scale_set: azure.scale_sets.get(&existing.scale_set)?.name.clone(),
         login,
+        logs: ProgramLogs::of_cluster(&running.folder, cluster),
     })
 }
 

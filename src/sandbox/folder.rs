@@ -106,6 +106,20 @@ impl Folder {
         }
     }
 
+    /// The folder of the logs of programs.
+    pub fn logs(&self) -> PathBuf {
+        self.path("logs")
+    }
+
+    /// Removes the logs of all programs.
+    pub fn remove_logs(&self) -> Result<(), Error> {
+        let path = self.logs();
+        match fs::remove_dir_all(&path) {
+            Err(why) if why.kind() != std::io::ErrorKind::NotFound => Err(Error::file("remove", &path)(why)),
+            _ => Ok(()),
+        }
+    }
+
     /// Removes podid's state files of this world.
     pub fn remove_states(&self) -> Result<(), Error> {
         let entries = fs::read_dir(&self.dir).map_err(Error::file("read", &self.dir))?;

@@ -3,7 +3,7 @@
 //! - `sandbox` opens it, `commands` and `control` operate it.
 //! - `listeners`, `server` and `connections` accept connections; `answer` and `body_limits` handle one request, `attempt` undoes a failed one.
 //! - `running`, `world` and `journal` hold and save the world; `component_runner` runs the simulated components of the clusters,
-//!   `addons` installs what ARM says into them.
+//!   `addons` installs what ARM says into them, `programs` names them and `program_logs` keeps what they log.
 //! - `azure/` has Entra, ARM, Graph, Key Vault and IMDS, `kube/` the API server, `components/` MIC, NMI, the CSI driver and kubelet as HTTP
 //!   clients, `stand_in/` external clusters, `webhook` the webhook of Azure Workload ID for them, `token_proxy` what identity
 //!   bindings need.
@@ -35,6 +35,8 @@ mod listeners;
 mod log;
 mod measure;
 mod pod_identity_addon;
+mod program_logs;
+mod programs;
 mod remote;
 mod rsa;
 mod running;

@@ -17,6 +17,7 @@ use super::{
     keys::SandboxKeys,
     kube::{self, Kube},
     log::Log,
+    program_logs::ProgramLogs,
     settings::Settings,
     stand_in::StandIns,
     tls::Authority,
@@ -228,6 +229,7 @@ impl Running {
             ca_pem: self.authority.ca_pem.clone(),
             issuer: Arc::new(kube::Issuer::new(format!("https://{}", cluster.fqdn), cluster.oidc_issuer.clone())),
             keys: self.settings.rules().account_keys.clone(),
+            logs: ProgramLogs::of_cluster(&self.folder, &cluster.name),
         }
     }
 
@@ -285,6 +287,7 @@ impl Running {
         self.components.open();
         self.log.reset()?;
         self.folder.remove_states()?;
+        self.folder.remove_logs()?;
         self.save_whole().await.map_err(|why| Error::Unreachable { dir: self.folder.dir().to_owned(), why })
     }
 }

@@ -50,6 +50,11 @@ impl ArmClient {
         }
     }
 
+    /// The name of the scale set.
+    pub(super) fn set(&self) -> &str {
+        &self.set
+    }
+
     async fn token(&self) -> Result<String, String> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         let mut kept = self.token.lock().await;

@@ -1,6 +1,7 @@
 //! The configuration of the components of one cluster.
 
 use super::access::KubeAccess;
+use crate::program_logs::ProgramLogs;
 
 /// One cluster and its Azure. It holds credentials, so it is neither Debug nor Serialize.
 #[derive(Clone)]
@@ -25,6 +26,7 @@ pub struct Config {
     pub scale_set: String,
     /// The identity that MIC uses for ARM.
     pub login: Login,
+    pub logs: ProgramLogs,
 }
 
 #[derive(Clone)]

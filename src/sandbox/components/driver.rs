@@ -4,7 +4,7 @@
 use super::events::{EventType, Events};
 use super::kube::KubeError;
 use super::provider::{self, File, ProviderContext};
-use super::workloads::Program;
+use crate::programs::Program;
 use base64::Engine;
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;

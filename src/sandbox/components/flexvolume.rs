@@ -4,7 +4,7 @@
 use super::nmi;
 use super::provider::ProviderContext;
 use super::wire::AzureResponse;
-use super::workloads::Program;
+use crate::programs::Program;
 use serde_json::Value;
 use std::time::Duration;
 
@@ -123,6 +123,8 @@ async fn token(access: &ProviderContext, pod: &Value) -> Result<String, String> 
         let asked = nmi::TokenRequest {
             namespace: text("namespace"),
             pod: text("name"),
+            node: node.unwrap_or_default(),
+            endpoint: nmi::Endpoint::Host,
             resource: RESOURCE,
             managed: access.workloads.managed_mode(node),
             client_id: None,

@@ -7,8 +7,9 @@ use super::events::now;
 use super::kube::{KubeClient, KubeError};
 use super::mirror::{Mirror, keep};
 use super::tasks::RunningComponents;
-use super::workloads::{Program, Workloads};
+use super::workloads::Workloads;
 use crate::attempt::caught_while;
+use crate::programs::Program;
 use serde_json::{Value, json};
 use std::sync::Arc;
 

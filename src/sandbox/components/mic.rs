@@ -5,15 +5,17 @@ use super::activity::{Activity, Backoff};
 use super::arm::{ArmClient, UpdateError};
 use super::config::Config;
 use super::events::{EventType, Events};
+use super::klog::Klog;
 use super::kube::{KubeClient, KubeError};
 use super::mirror::{Mirror, ObjectKey, keep, key};
 use super::tasks::RunningComponents;
 use super::wire::AzureClient;
-use super::workloads::{Program, Workloads};
+use super::workloads::Workloads;
 use crate::attempt::caught_while;
+use crate::programs::Program;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub(super) const GROUP: &str = "/apis/aadpodidentity.k8s.io/v1";
 const FINALIZER: &str = "azureassignedidentity.finalizers.aadpodidentity.k8s.io";
@@ -29,6 +31,9 @@ struct Mic {
     bindings: Arc<Mirror>,
     assigned: Arc<Mirror>,
     workloads: Workloads,
+    log: Klog,
+    /// What the last round ignored, which is in the log already.
+    ignored: Mutex<BTreeSet<String>>,
 }
 
 /// An identity that a pod should have.
@@ -54,7 +59,8 @@ pub(super) fn start(config: &Config, components: &mut RunningComponents) -> Resu
     let assigned = mirror("/apis/aadpodidentity.k8s.io/v1/azureassignedidentities");
     let events = Events::new(&kube, "azureassignedidentitiescontroller");
     let workloads = Workloads::new(pods.clone(), config.by_workload);
-    let mic = Mic { arm: ArmClient::new(config, azure), events, kube, pods, identities, bindings, assigned, workloads };
+    let (log, ignored) = (Klog::new(&config.logs, Program::Mic), Mutex::default());
+    let mic = Mic { arm: ArmClient::new(config, azure), events, kube, pods, identities, bindings, assigned, workloads, log, ignored };
     components.spawn(mic.run(activity));
     Ok(())
 }
@@ -99,6 +105,7 @@ impl Mic {
                 other => {
                     if let Err(e) = self.write(name, assignment, other.map(Arc::as_ref)).await {
                         let text = format!("Creating assigned identity for pod {name} resulted in error {}", e.text);
+                        self.error(1068, &text);
                         self.events.record(&assignment.binding, BINDING_KIND, EventType::Warning, "binding apply error", &text).await;
                         complete = false;
                         continue;
@@ -111,6 +118,14 @@ impl Mic {
         let leaving: Vec<&Arc<Value>> = existing.iter().filter(|(place, _)| !desired.contains_key(*place)).map(|(_, o)| o).collect();
         remove.extend(leaving.iter().flat_map(|old| assigned_identity(old)).filter(|id| !in_use(id, &desired)));
         let updated = if add.is_empty() && remove.is_empty() { Ok(()) } else { self.arm.update(&add, &remove).await };
+        if let Err(failed) = &updated {
+            let (more, less, set) = (add.len(), remove.len(), self.arm.set());
+            let text = &failed.text;
+            self.error(
+                1111,
+                &format!("failed to update user-assigned identities on node {set} (add [{more}], del [{less}], update[0]), error: {text}"),
+            );
+        }
         complete &= updated.is_ok();
         for (name, assignment) in waiting {
             complete &= self.finish(name, assignment, updated.as_ref().err()).await;
@@ -128,8 +143,15 @@ impl Mic {
 
     /// Returns the desired assignments by namespace and name of the AzureAssignedIdentity.
     fn desired(&self) -> BTreeMap<ObjectKey, DesiredAssignment> {
-        let identities: BTreeMap<ObjectKey, Arc<Value>> =
-            self.identities.all().into_iter().filter(|i| valid(i) && !is_of_aks(i)).map(|i| (key(&i), i)).collect();
+        let mut ignored = BTreeSet::new();
+        let mut identities = BTreeMap::new();
+        for identity in self.identities.all().into_iter().filter(|identity| !is_of_aks(identity)) {
+            let (namespace, name) = key(&identity);
+            match fault(&identity) {
+                Some(fault) => drop(ignored.insert(format!("ignoring azure identity {namespace}/{name}, error: {fault}"))),
+                None => drop(identities.insert((namespace, name), identity)),
+            }
+        }
         let bindings = self.bindings.all();
         let forced = self.workloads.force_namespaced(Program::Mic, None);
         let mut desired = BTreeMap::new();
@@ -142,10 +164,17 @@ impl Mic {
                 continue;
             }
             let (pod_namespace, pod_name) = key(&pod);
+            if !bindings.iter().any(|binding| binding["spec"]["selector"] == label) {
+                let of = format!("{pod_namespace}/{pod_name} that matches selector: {label}");
+                ignored.insert(format!("No AzureIdentityBinding found for pod {of}. it will be ignored"));
+            }
             for binding in bindings.iter().filter(|b| b["spec"]["selector"] == label) {
-                let (namespace, _) = key(binding);
+                let (namespace, binding_name) = key(binding);
                 let wanted = binding["spec"]["azureIdentity"].as_str().unwrap_or_default();
-                let Some(identity) = identities.get(&(namespace.clone(), wanted.to_owned())) else { continue };
+                let Some(identity) = identities.get(&(namespace.clone(), wanted.to_owned())) else {
+                    ignored.insert(format!("{wanted} identity not found when using {namespace}/{binding_name} binding"));
+                    continue;
+                };
                 let own_namespace = forced || is_namespaced(identity);
                 if own_namespace && namespace != pod_namespace {
                     continue;
@@ -162,6 +191,7 @@ impl Mic {
                 desired.insert((namespace, name), assignment);
             }
         }
+        self.tell(ignored);
         desired
     }
 
@@ -207,15 +237,20 @@ impl Mic {
                     "failed to apply binding {binding_namespace}/{binding} node {} for pod {}/{}, error: {}",
                     assignment.node, assignment.pod.0, assignment.pod.1, failed.text
                 );
+                self.error(1129, &text);
                 self.events.record(&assignment.binding, BINDING_KIND, EventType::Warning, "binding apply error", &text).await;
             } else {
-                tracing::debug!("MIC: {}", failed.text);
+                let text = format!("failed to get a list of user-assigned identites from node {}, error: {}", self.arm.set(), failed.text);
+                self.error(1114, &text);
             }
             return false;
         }
         let path = format!("{GROUP}/namespaces/{}/azureassignedidentities/{name}", assignment.namespace);
         match self.kube.merge(&path, &json!({ "status": { "status": "Assigned" } })).await {
             Ok(_) => {
+                let (namespace, identity) = key(&assignment.identity);
+                let text = format!("identity {namespace}/{identity} has successfully been assigned to node {}", assignment.node);
+                self.log.info("", "mic.go:1136", &text);
                 let text = format!("Binding {binding} applied on node {} for pod {name}", assignment.node);
                 self.events.record(&assignment.binding, BINDING_KIND, EventType::Normal, "binding applied", &text).await;
                 true
@@ -235,7 +270,25 @@ impl Mic {
             self.kube.delete(&path, &json!({ "preconditions": { "uid": old["metadata"]["uid"] } })).await?;
             ignore_missing(self.kube.merge(&path, &json!({ "metadata": { "finalizers": null } })).await)
         };
-        all.await.map_err(|e| tracing::debug!("MIC: could not remove {name}: {}", e.text)).is_ok()
+        let removed = all.await;
+        match &removed {
+            Ok(()) => self.log.info("", "mic.go:1189", &format!("deleted assigned identity {namespace}/{name}")),
+            Err(e) => self.error(1246, &format!("failed to remove AzureAssignedIdentity {namespace}/{name}, error: {}", e.text)),
+        }
+        removed.is_ok()
+    }
+
+    fn error(&self, line: u32, text: &str) {
+        self.log.error("", &format!("mic.go:{line}"), text);
+    }
+
+    /// Writes what the round before did not ignore. The real MIC repeats it all in each round.
+    fn tell(&self, ignored: BTreeSet<String>) {
+        let mut before = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
+        for text in ignored.difference(&before) {
+            self.log.info("", "mic.go:608", text);
+        }
+        *before = ignored;
     }
 }
 
@@ -284,21 +337,24 @@ fn is_of_aks(identity: &Value) -> bool {
 }
 
 /// Checks MIC's pattern for type 0: any case, not anchored, no empty part.
-fn valid(identity: &Value) -> bool {
-    let Some(id) = resource_id(identity) else { return true };
+fn fault(identity: &Value) -> Option<String> {
+    let id = resource_id(identity)?;
+    let invalid = || {
+        const PATTERN: &str =
+            "/subscriptions/<subid>/resourcegroups/<resourcegroup>/providers/Microsoft.ManagedIdentity/userAssignedIdentities/<name>";
+        Some(format!("invalid resource id: {id:?}, must match {PATTERN}"))
+    };
     let parts = ["/subscriptions/", "/resourcegroups/", "/providers/microsoft.managedidentity/userassignedidentities/"];
     let mut rest = id.as_str();
     for (i, part) in parts.iter().enumerate() {
         // there must be at least one character between two parts
         let from = usize::from(i > 0);
         let Some(at) = rest.get(from..).and_then(|r| r.find(part)).map(|at| at + from) else {
-            let (namespace, name) = key(identity);
-            tracing::debug!("MIC: ignoring azure identity {namespace}/{name}, error: invalid resource id: {id:?}");
-            return false;
+            return invalid();
         };
         rest = &rest[at + part.len()..];
     }
-    !rest.is_empty()
+    if rest.is_empty() { invalid() } else { None }
 }
 
 /// Returns an object for embedding, without the fields that belong to its own storage.

@@ -4,7 +4,7 @@
 //! `wire` is the client of Azure, `kube`, `access` and `plugin` that of the cluster. `mirror` lists, `flow` and `definition` watch, `activity` tracks work,
 //! `events` writes events. `mic` and `arm` assign identities, `nmi` and `federation` get tokens, `service_account` those of Kubernetes,
 //! `driver`, `provider` and `flexvolume` mount secrets, `kubelet` and `nodes` run pods, `pod_check` is what one container does. `addresses` and `gateways` make Services and Gateways reachable.
-//! `workloads` finds out which of them a cluster has, where that depends on its pods.
+//! `workloads` finds out which of them a cluster has, where that depends on its pods; `klog` formats the lines of their logs.
 
 mod access;
 mod activity;
@@ -18,6 +18,7 @@ mod federation;
 mod flexvolume;
 mod flow;
 mod gateways;
+mod klog;
 mod kube;
 mod kubelet;
 mod mic;

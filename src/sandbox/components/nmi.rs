@@ -4,11 +4,13 @@
 use super::activity::Activity;
 use super::arm::refused_token;
 use super::config::Config;
+use super::klog::Klog;
 use super::kube::KubeClient;
 use super::mic::{GROUP, is_namespaced};
 use super::mirror::{Mirror, keep};
 use super::tasks::RunningComponents;
 use super::wire::{AzureClient, METADATA};
+use crate::programs::Program;
 use base64::Engine;
 use serde_json::Value;
 use std::sync::Arc;
@@ -25,14 +27,36 @@ pub(super) struct Nmi {
     azure: AzureClient,
     activity: Arc<Activity>,
     assigned: Arc<Mirror>,
+    log: Klog,
     /// For an identity in any state, and then for an assigned one.
     waits: (Duration, Duration),
+}
+
+/// Where NMI is asked.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Endpoint {
+    /// By the provider and the FlexVolume driver, for a pod.
+    Host,
+    /// By the pod, in place of the metadata service.
+    Metadata,
+}
+
+impl Endpoint {
+    fn path(self) -> &'static str {
+        match self {
+            Self::Host => "/host/token/",
+            Self::Metadata => "/metadata/identity/oauth2/token",
+        }
+    }
 }
 
 /// A request to the host endpoint, or one of a pod to the metadata service.
 pub(super) struct TokenRequest<'a> {
     pub(super) namespace: &'a str,
     pub(super) pod: &'a str,
+    /// The node of the pod, whose NMI is asked.
+    pub(super) node: &'a str,
+    pub(super) endpoint: Endpoint,
     pub(super) resource: &'a str,
     /// Whether NMI runs in managed mode: without MIC, and only for identities of the pod's namespace.
     pub(super) managed: bool,
@@ -60,15 +84,48 @@ impl Nmi {
         let activity = components.activity();
         let (assigned, keeping) = keep(&kube, "/apis/aadpodidentity.k8s.io/v1/azureassignedidentities", &activity, false);
         components.spawn(keeping);
-        Ok(Arc::new(Self { kube, azure, activity, assigned, waits: (CREATED, ASSIGNED) }))
+        let log = Klog::new(&config.logs, Program::Nmi);
+        Ok(Arc::new(Self { kube, azure, activity, assigned, log, waits: (CREATED, ASSIGNED) }))
     }
 
     /// Answers GET /host/token/?resource=… with the headers podname and podns. It may take as long as the waits above; the caller does not
     /// count as busy meanwhile.
     pub(super) async fn token(&self, caller: &Activity, asked: &TokenRequest<'_>) -> Result<String, NmiError> {
-        let resource = asked.resource;
-        let identity = caller.while_idle(self.identity(asked)).await?;
+        let begun = Instant::now();
+        let answer = self.answer(caller, asked).await;
+        let (status, took) = (answer.as_ref().map_or_else(|no| no.status, |_| 200), begun.elapsed().as_nanos());
+        let text = format!("status ({status}) took {took} ns for req.method=GET reg.path={} req.remote=127.0.0.1", asked.endpoint.path());
+        self.log.info(asked.node, "server.go:239", &text);
+        answer
+    }
+
+    async fn answer(&self, caller: &Activity, asked: &TokenRequest<'_>) -> Result<String, NmiError> {
+        let TokenRequest { namespace, pod, node, .. } = *asked;
+        let host = asked.endpoint == Endpoint::Host;
+        let identity = caller.while_idle(self.identity(asked)).await.inspect_err(|no| {
+            let (source, what) = match host {
+                true => ("server.go:281", "failed to get identities".to_owned()),
+                false => ("server.go:427", format!("failed to get matching identities for pod: {namespace}/{pod}")),
+            };
+            self.log.error(node, source, &format!("{what}, error: {}", no.body.trim_end()));
+        })?;
         let _work = self.activity.busy();
+        let own = |name: &str| identity["metadata"][name].as_str().unwrap_or_default();
+        let request = match asked.client_id {
+            None => "no clientID or resourceID in request. ".to_owned(),
+            Some(id) => format!("clientID in request: {}, ", redacted(id)),
+        };
+        let source = if asked.client_id.is_none() { "standard.go:73" } else { "standard.go:80" };
+        let matched = format!("{request}{namespace}/{pod} has been matched with azure identity {}/{}", own("namespace"), own("name"));
+        self.log.info(node, source, &matched);
+        self.token_of(&identity, asked.resource).await.inspect_err(|no| {
+            let source = if host { "server.go:287" } else { "server.go:441" };
+            let text = format!("failed to get service principal token for pod:{namespace}/{pod}, error: {}", no.body.trim_end());
+            self.log.error(node, source, &text);
+        })
+    }
+
+    async fn token_of(&self, identity: &Value, resource: &str) -> Result<String, NmiError> {
         let spec = &identity["spec"];
         let client_id = spec["clientID"].as_str().unwrap_or_default();
         let reply = match spec["type"].as_i64().unwrap_or_default() {
@@ -187,6 +244,7 @@ fn redacted(id: &str) -> String {
 mod tests {
     use super::super::{KubeAccess, Login};
     use super::*;
+    use crate::program_logs::ProgramLogs;
     use serde_json::json;
 
     fn alone() -> Nmi {
@@ -206,14 +264,17 @@ mod tests {
             node_group: "g".into(),
             scale_set: "v".into(),
             login: Login::Managed { client_id: "k".into() },
+            logs: ProgramLogs::default(),
         };
         let (kube, azure) = (KubeClient::new(&config.kube, "nmi", "nmi").unwrap(), AzureClient::new(&config, "nmi").unwrap());
         let waits = (Duration::from_millis(60), Duration::from_millis(60));
-        Nmi { kube, azure, activity: Arc::default(), assigned: Mirror::new(), waits }
+        let log = Klog::new(&config.logs, Program::Nmi);
+        Nmi { kube, azure, activity: Arc::default(), assigned: Mirror::new(), log, waits }
     }
 
     fn asked(pod: &str) -> TokenRequest<'_> {
-        TokenRequest { namespace: "shop", pod, resource: "r", managed: false, client_id: None, force_namespaced: false }
+        let (node, endpoint) = ("n1", Endpoint::Host);
+        TokenRequest { namespace: "shop", pod, node, endpoint, resource: "r", managed: false, client_id: None, force_namespaced: false }
     }
 
     fn assigned(state: &str) -> Value {

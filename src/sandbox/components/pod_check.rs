@@ -7,7 +7,7 @@ use super::federation::{self, TokenError, variable};
 use super::nmi;
 use super::probe::{self, Network, shown};
 use super::provider::ProviderContext;
-use super::workloads::Program;
+use crate::programs::Program;
 use base64::Engine as _;
 use reqwest::Method;
 use serde_json::Value;
@@ -117,6 +117,8 @@ impl<'a> PodCheck<'a> {
             let asked = nmi::TokenRequest {
                 namespace: text("namespace"),
                 pod: text("name"),
+                node: node.unwrap_or_default(),
+                endpoint: nmi::Endpoint::Metadata,
                 resource,
                 managed: access.workloads.managed_mode(node),
                 client_id: Some(client_id).filter(|id| !id.is_empty()),

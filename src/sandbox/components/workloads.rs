@@ -1,49 +1,10 @@
-//! Which programs run on a cluster: those whose containers run there, whoever installed them. An image is known by the end of its
-//! repository, so that mirrors, digests and other versions are known, too.
+//! Which programs run on a cluster: those whose containers run there, whoever installed them.
 
 use super::mirror::Mirror;
+use crate::programs::Program;
 use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
-
-/// A program that the components simulate.
-#[derive(Clone, Copy)]
-pub(super) enum Program {
-    Mic,
-    Nmi,
-    Driver,
-    Provider,
-    FlexVolume,
-    /// The gateway controller of application routing.
-    Istiod,
-}
-
-impl Program {
-    /// The end of the image's repository.
-    fn repository(self) -> &'static str {
-        match self {
-            Self::Mic => "/mic",
-            Self::Nmi => "/nmi",
-            Self::Driver => "secrets-store/driver",
-            Self::Provider => "/provider-azure",
-            Self::FlexVolume => "/keyvault-flexvolume",
-            Self::Istiod => "/istio/pilot",
-        }
-    }
-
-    fn is_run_by(self, container: &Value) -> bool {
-        container["image"].as_str().is_some_and(|image| repository(image).ends_with(self.repository()))
-    }
-}
-
-/// Returns an image without tag and digest. A colon before the last slash belongs to the port of the registry.
-fn repository(image: &str) -> &str {
-    let image = image.split_once('@').map_or(image, |(image, _)| image);
-    match image.rsplit_once(':') {
-        Some((repository, tag)) if !tag.contains('/') => repository,
-        _ => image,
-    }
-}
 
 /// The driver's default of `--rotation-poll-interval`.
 const POLL: Duration = Duration::from_secs(120);
@@ -160,25 +121,6 @@ mod tests {
         json!({
             "metadata": {"name": name, "namespace": "own"}, "spec": {"nodeName": "n1", "containers": [container]}, "status": {"phase": phase},
         })
-    }
-
-    #[test]
-    fn an_image_is_known_by_its_repository() {
-        let known = |program: Program, image: &str| program.is_run_by(&json!({ "image": image }));
-        for image in [
-            "mcr.microsoft.com/oss/azure/aad-pod-identity/mic:v1.8.17",
-            "localhost:5000/mic",
-            "registry.example/mirror/mic@sha256:0123",
-            "registry.example:443/mirror/mic:v1.8.17@sha256:0123",
-        ] {
-            assert!(known(Program::Mic, image), "{image}");
-        }
-        for image in ["mimic:1", "example/mic/other:1", "example/nmi:1", "mic:5000/other", ""] {
-            assert!(!known(Program::Mic, image), "{image}");
-        }
-        assert!(known(Program::Driver, "registry.k8s.io/csi-secrets-store/driver:v1.5.6"));
-        assert!(known(Program::Driver, "mcr.microsoft.com/oss/v2/kubernetes-csi/secrets-store/driver:v1.5.6"));
-        assert!(known(Program::Provider, "mcr.microsoft.com/oss/v2/azure/secrets-store/provider-azure:v1.8.2"));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The facts about a cluster that it gets when it starts: names, credentials, keys. Only the issuer changes while the cluster runs.
 
-use crate::rsa::Key;
+use crate::{program_logs::ProgramLogs, rsa::Key};
 use std::sync::{Arc, OnceLock};
 
 /// The key that signs service account tokens. It is generated on first use, which takes a moment.
@@ -72,6 +72,8 @@ pub struct Facts {
     pub bare: bool,
     pub issuer: Arc<Issuer>,
     pub keys: Arc<dyn TokenKeys>,
+    /// Of the programs in its pods that are played.
+    pub logs: ProgramLogs,
 }
 
 impl std::fmt::Debug for Facts {

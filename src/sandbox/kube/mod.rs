@@ -33,6 +33,7 @@ pub mod gateway_api;
 mod install;
 mod label_selector;
 mod lifecycle;
+mod log_range;
 mod lookup;
 mod managed;
 mod metadata;

@@ -176,7 +176,7 @@ fn run_verb(
     match attributes.verb.as_str() {
         "list" => list(&kube.lock(), call, selector, request),
         "get" if call.sub == "scale" => scale::get(&kube.lock(), call),
-        "get" | "create" if containers::is_container_call(call) => containers::answer(&kube.lock(), call, request),
+        "get" | "create" if containers::is_container_call(call) => containers::answer(kube, call, request),
         "get" => lookup::existing(&kube.lock(), call).map(Reply::ok),
         "create" if resource.verbs == ["create"] => review(kube, user, call, request, warnings),
         "create" if !call.sub.is_empty() => subresource(kube, call, request),
@@ -342,8 +342,10 @@ fn subresource(kube: &Arc<Kube>, call: &Call, request: &Request) -> Outcome<Repl
 }
 
 fn render(resource: &Resource, reply: Reply, request: &Request) -> Response {
-    if reply.body.is_null() {
-        return Response::new(200).with("content-type", "text/plain");
+    // a log is text, and empty if there is none yet
+    if let Value::Null | Value::String(_) = &reply.body {
+        let text = reply.body.as_str().unwrap_or_default().to_owned();
+        return Response { body: Body::Full(text.into()), ..Response::new(200) }.with("content-type", "text/plain");
     }
     let body = shape(resource, reply.body, view(request), &request.query("includeObject").unwrap_or_default());
     Response::json(reply.code, "application/json", &body)

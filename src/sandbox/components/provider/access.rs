@@ -1,13 +1,15 @@
 //! The login of the provider at Key Vault: one of several ways, chosen by the parameters, and how each gets its token.
 
 use super::super::activity::Activity;
+use super::super::klog::Klog;
 use super::super::kube::KubeClient;
 use super::super::nmi::{self, Nmi};
 use super::super::service_account::{ASSERTION, PodAccount};
 use super::super::wire::{AzureClient, AzureResponse};
-use super::super::workloads::{Program, Workloads};
+use super::super::workloads::Workloads;
 use super::parameters::Parameters;
 use super::request::{DRIVER, MountRequest};
+use crate::programs::Program;
 use serde_json::Value;
 use std::sync::Arc;
 
@@ -24,6 +26,8 @@ pub(crate) struct ProviderContext {
     /// None if NMI is not simulated.
     pub(crate) nmi: Option<Arc<Nmi>>,
     pub(crate) workloads: Arc<Workloads>,
+    /// The provider's.
+    pub(crate) log: Klog,
     /// The activity of the caller.
     pub(crate) activity: Arc<Activity>,
 }
@@ -103,6 +107,8 @@ impl TokenSource {
                 let asked = nmi::TokenRequest {
                     namespace: request.namespace,
                     pod: request.pod,
+                    node: request.node,
+                    endpoint: nmi::Endpoint::Host,
                     resource: RESOURCE,
                     managed: access.workloads.managed_mode(node),
                     client_id: None,

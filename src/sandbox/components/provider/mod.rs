@@ -11,6 +11,14 @@ pub(super) use request::{DRIVER, MountRequest};
 pub(super) use vault::File;
 
 pub(super) async fn mount(access: &ProviderContext, request: &MountRequest<'_>) -> Result<Vec<File>, String> {
+    let files = files(access, request).await;
+    if let Err(why) = &files {
+        access.log.error(request.node, "server.go:60", &format!("\"failed to process mount request\" err={why:?}"));
+    }
+    files
+}
+
+async fn files(access: &ProviderContext, request: &MountRequest<'_>) -> Result<Vec<File>, String> {
     let read = parameters::Parameters::read(request.parameters)?;
     let login = access::TokenSource::choose(access, &read, request).await.map_err(|e| match e {
         access::LoginError::Plain(text) => text,

@@ -2,6 +2,7 @@
 //! components, with switches for failures.
 
 use crate::components::{Config, KubeAccess, Login, Token};
+use crate::program_logs::ProgramLogs;
 use bytes::Bytes;
 use futures::{StreamExt, stream};
 use http::{Method, Request, Response};
@@ -94,6 +95,7 @@ impl Fake {
             node_group: "MC_rg".into(),
             scale_set: "aks-vmss".into(),
             login: Login::Managed { client_id: "kubelet".into() },
+            logs: ProgramLogs::default(),
         };
         let world = World { operator: true, contributor: true, granted: true, ..World::default() };
         let fake = Self {

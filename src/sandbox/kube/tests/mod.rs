@@ -14,6 +14,7 @@ mod workloads;
 use super::facts::{Facts, Issuer};
 use super::{Kube, State, new_cluster};
 use crate::http::{Body, Request};
+use crate::program_logs::ProgramLogs;
 use crate::rsa::{Key, tests::KEY};
 use serde_json::{Value, json};
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub fn facts() -> Facts {
         bare: false,
         issuer: Arc::new(Issuer::new("https://aks-mi-1.hcp.westeurope.azmk8s.io".into(), None)),
         keys: Arc::new(OneKey),
+        logs: ProgramLogs::default(),
     }
 }
 
