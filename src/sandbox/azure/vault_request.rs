@@ -5,7 +5,7 @@ use super::{
     assignment_index::Assignment,
     call::Call,
     condition::Verdict,
-    denials, error, ids, policies, resource_ids,
+    denials, directory, error, ids, policies, resource_ids,
     state::{Policy, Vault},
     times, token,
 };
@@ -89,8 +89,12 @@ pub fn permit(call: &mut Call<'_>, request: &VaultRequest, operation: VaultOpera
         access::granting(call.state, &caller.object_id, operation.action, &target, Plane::Data)
             .map(|a| (a.created, Some(a.name.replace('-', ""))))
     } else {
-        let fits =
-            |p: &&Policy| p.object_id.eq_ignore_ascii_case(&caller.object_id) && policies::allows(p, operation.folder, operation.policy);
+        // a policy counts in the vault's tenant, for its principal and for the members of a group; one through an application only for its tokens
+        let own = directory::with_groups(call.state, &caller.object_id);
+        let tenant = if vault.tenant_id.is_empty() { &call.state.tenant } else { &vault.tenant_id };
+        let counts = |p: &Policy| p.tenant_id.eq_ignore_ascii_case(tenant) && p.application_id.is_none();
+        let is_its = |p: &Policy| own.iter().any(|id| id.eq_ignore_ascii_case(&p.object_id));
+        let fits = |p: &&Policy| is_its(p) && counts(p) && policies::allows(p, operation.folder, operation.policy);
         vault.policies.iter().find(fits).map(|p| (p.since, None))
     };
     let denial = denials::of_data(call, operation.action, &target).filter(|_| rbac).map(|denial| denial.name.replace('-', ""));

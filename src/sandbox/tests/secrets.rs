@@ -56,6 +56,33 @@ async fn a_new_grant_is_refused_twice_for_each_model() {
 }
 
 #[tokio::test]
+async fn a_policy_counts_in_the_vaults_tenant_for_its_principal_and_a_groups_members_but_through_no_application() {
+    const OTHER: &str = "00000000-0000-4000-8000-00000000c0de";
+    let lab = Lab::new(Lateness::None).await;
+    lab.new_vault("kv-counts", false).await;
+    let (caller, tenant) = (lab.caller().await, lab.sandbox.access().tenant.clone());
+    let token = lab.token("https://graph.microsoft.com/.default").await;
+    let graph = "https://graph.microsoft.com/v1.0";
+    let group = json!({"displayName": "team", "mailNickname": "team"});
+    let group = lab.send("POST", &format!("{graph}/groups"), Some(&token), Some(&group)).await.body["id"].clone();
+    let member = json!({"@odata.id": format!("{graph}/directoryObjects/{caller}")});
+    lab.send("POST", &format!("{graph}/groups/{}/members/$ref", group.as_str().unwrap()), Some(&token), Some(&member)).await;
+    for (policy, status) in [
+        (json!({"tenantId": tenant, "objectId": caller}), 404),
+        (json!({"tenantId": tenant, "objectId": group}), 404),
+        (json!({"tenantId": OTHER, "objectId": caller}), 403),
+        (json!({"tenantId": tenant, "objectId": caller, "applicationId": OTHER}), 403),
+    ] {
+        let mut entry = policy.clone();
+        entry["permissions"] = json!({"secrets": ["get"]});
+        let all = json!({"properties": {"accessPolicies": [entry]}});
+        lab.arm("PUT", &format!("{}/accessPolicies/add", lab.vault_path("kv-counts")), Some(all.clone())).await;
+        assert_eq!(lab.vault("kv-counts", "GET", "/secrets/absent/", None).await.status, status, "{policy}");
+        lab.arm("PUT", &format!("{}/accessPolicies/remove", lab.vault_path("kv-counts")), Some(all)).await;
+    }
+}
+
+#[tokio::test]
 async fn a_put_creates_a_version_and_a_get_reads_the_current_one() {
     let lab = officer(Lateness::None, "kv-versions").await;
     let first = lab.vault("kv-versions", "PUT", "/secrets/name", Some(json!({"value": "one"}))).await;
