@@ -1,6 +1,7 @@
 //! The commands that only read: show, list, status, verify, output, state. They change nothing but podid's own state file.
 
 mod apps;
+mod chosen;
 mod components;
 mod credentials;
 mod diff;

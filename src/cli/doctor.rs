@@ -113,8 +113,7 @@ fn vault_id(text: &str) -> Result<ArmId, String> {
 
 impl Doctor {
     pub fn selected(&self) -> Selected {
-        let (kind, name) = self.workload.clone().map_or((None, None), |(kind, name)| (kind, Some(name)));
-        Selected { namespace: self.namespace.clone(), kind, name }
+        Selected::of(self.workload.clone(), self.namespace.clone())
     }
 
     /// Whether workloads count that neither spec nor state knows.

@@ -51,7 +51,6 @@ pub struct Probe {
 
 impl Probe {
     pub fn selected(&self) -> Selected {
-        let (kind, name) = self.workload.clone().map_or((None, None), |(kind, name)| (kind, Some(name)));
-        Selected { namespace: self.namespace.clone(), kind, name }
+        Selected::of(self.workload.clone(), self.namespace.clone())
     }
 }

@@ -49,6 +49,12 @@ pub struct Selected {
 }
 
 impl Selected {
+    /// As a command line names it: a kind, and a name.
+    pub fn of(workload: Option<(Option<String>, String)>, namespace: Option<String>) -> Self {
+        let (kind, name) = workload.map_or((None, None), |(kind, name)| (kind, Some(name)));
+        Self { namespace, kind, name }
+    }
+
     fn has_namespace(&self, namespace: &str) -> bool {
         self.namespace.as_deref().is_none_or(|wanted| wanted == namespace)
     }

@@ -1,10 +1,12 @@
 //! `doctor`: the chains of workloads, walked without any write.
 
-use super::{findings, remembered};
+use super::{
+    chosen::{self, Looked, Recorded},
+    findings,
+};
 use crate::{
-    azure::{self, ArmId},
     cli::Doctor,
-    converge::{self, DEFAULT_APP},
+    converge,
     doctor::{
         case,
         finding::{Finding, Report},
@@ -15,18 +17,18 @@ use crate::{
     exit::Exit,
     failure::Failure,
     inventory,
-    proof::{self, Prover, Target},
+    proof::{Prover, Target},
     resources::world::ClusterTarget,
     session::Session,
     spec::{known::ClusterRef, load, model::Spec, reference::NameOrId},
     survey::{
-        Scope, Survey,
+        Survey,
         kinds::{POD, SERVICE_ACCOUNT},
     },
 };
 use futures::{StreamExt as _, stream};
 use jiff::Timestamp;
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
 /// How many workloads are examined at once.
@@ -58,46 +60,21 @@ pub async fn doctor(session: &Session, asked: &Doctor) -> Result<Exit, Failure> 
 }
 
 async fn look(session: &Session, asked: &Doctor, spec: Option<&Spec>) -> Result<Report, Failure> {
-    let (app, ledger) = remembered::app_ledger(session, asked.file.as_deref())?;
-    let commands = converge::commands(session, asked.file.as_deref());
+    let recorded = Recorded::read(session, asked.file.as_deref(), asked.is_wide())?;
     let mut report = Report { tool: "doctor", file: file(asked, spec.is_some()), ..Report::default() };
-    let apps = match (&app, asked.is_wide()) {
-        (Some(app), false) => vec![app.clone()],
-        _ => ledger.apps().into_iter().map(str::to_owned).collect(),
-    };
-    let mut targets = Vec::new();
-    for app in &apps {
-        match proof::targets(&ledger, app, None, None, &commands) {
-            Ok(found) => targets.extend(found),
-            Err(fault) => report.findings.push(of_state(app, &Failure::from(&fault))),
-        }
-    }
-    let prover = Prover {
-        clusters: session.clusters.clone(),
-        azure: session.azure.clone(),
-        ledger: ledger.clone(),
-        commands,
-        fresh: false,
-        settle: std::time::Duration::ZERO,
-        only_reads: true,
-        events: Arc::new(|_| {}),
-        image: None,
-        limit: session.global.timeout.unwrap_or(LIMIT),
-        stop: session.stop.clone(),
-    };
+    report.findings.extend(recorded.faults.iter().map(|(app, fault)| of_state(app, &Failure::from(fault))));
+    let prover = recorded.prover(session, LIMIT);
     // where nothing is known of the app, everything in the cluster is looked at
-    let wide = asked.is_wide() || targets.is_empty();
-    let app = app.unwrap_or_else(|| DEFAULT_APP.to_owned());
-    for (cluster, own) in session.unless_interrupted(by_cluster(session, asked, targets)).await?? {
+    let wide = asked.is_wide() || recorded.targets.is_empty();
+    let app = recorded.app().to_owned();
+    for (cluster, own) in session.unless_interrupted(by_cluster(session, asked, recorded.targets)).await?? {
         report.clusters.push(cluster.id.name().to_owned());
         let look = examine(session, &prover, &cluster, own, asked, (wide, &app), &mut report);
         session.unless_interrupted(Box::pin(look)).await??;
     }
     if report.checked.is_empty() && report.findings.is_empty() && asked.workload.is_some() {
-        let selected = asked.selected();
-        let kind = selected.kind.map(|kind| format!("{kind}/")).unwrap_or_default();
-        let shown = format!("{kind}{}", selected.name.unwrap_or_default());
-        return Err(Failure::new(Exit::Refused, format!("there is no workload {shown} that uses an identity or a vault"))
+        let what = format!("there is no {} that uses an identity or a vault", chosen::shown(&asked.selected()));
+        return Err(Failure::new(Exit::Refused, what)
             .hint("`podid doctor -A` examines all; `kubectl get deployments -A` shows those that there are."));
     }
     Ok(report)
@@ -149,20 +126,14 @@ async fn examine(
     (wide, app): (bool, &str),
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
-    let azure: azure::Read = session.azure.read();
-    let subscription = ArmId::subscription(cluster.id.subscription_id());
     let selected = asked.selected();
     // one namespace is enough where only workloads of one are meant
     let namespace = selected.namespace.clone().or_else(|| only_namespace(&targets, wide));
-    let scope =
-        Scope { subscription: &subscription, cluster: cluster.issuer.is_none().then_some(&cluster.id), namespace: namespace.as_deref() };
-    let mut survey = Survey::read(&read, &azure, &scope).await;
+    let Looked { cluster: read, azure, mut survey, workloads } = Looked::at(session, cluster, namespace.as_deref()).await?;
     // each pod and each account is looked at by several links, and is not asked for again
     for kind in [&POD, &SERVICE_ACCOUNT] {
         survey.cluster.of_kind(kind).iter().for_each(|object| read.know(&kind.api(), object));
     }
-    let workloads = inventory::workloads(&survey, namespace.as_deref());
     let unknown = unknown_vaults(&survey, &workloads, &targets, &selected);
     survey.azure.find_vaults(&azure, &unknown, &asked.vault_ids).await;
     let identities = inventory::federated(&workloads, &survey);

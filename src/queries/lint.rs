@@ -1,8 +1,7 @@
 //! `lint`: the checks over a spec, a cluster with its subscription, or both.
 
-use super::findings;
+use super::{chosen::Looked, findings};
 use crate::{
-    azure::ArmId,
     cli::Lint,
     converge,
     doctor::{
@@ -14,7 +13,7 @@ use crate::{
     inventory::{self, Workload},
     session::Session,
     spec::{load, model::Spec},
-    survey::{Scope, Survey},
+    survey::Survey,
 };
 
 pub async fn lint(session: &Session, asked: &Lint) -> Result<Exit, Failure> {
@@ -61,13 +60,7 @@ async fn surveyed(
 
 async fn survey(session: &Session, asked: &Lint) -> Result<(Survey, Vec<Workload>), Failure> {
     let cluster = converge::cluster_of(session, asked.cluster.as_ref()).await?;
-    let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
-    let azure = session.azure.read();
-    let subscription = ArmId::subscription(cluster.id.subscription_id());
-    let namespace = asked.namespace.as_deref();
-    let scope = Scope { subscription: &subscription, cluster: cluster.issuer.is_none().then_some(&cluster.id), namespace };
-    let mut survey = Survey::read(&read, &azure, &scope).await;
-    let workloads = inventory::workloads(&survey, namespace);
+    let Looked { azure, mut survey, workloads, .. } = Looked::at(session, &cluster, asked.namespace.as_deref()).await?;
     let vaults = inventory::used_vaults(&workloads, &survey);
     survey.azure.read_secrets(&azure, &vaults).await;
     Ok((survey, workloads))

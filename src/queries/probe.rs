@@ -1,6 +1,6 @@
 //! `probe`: which workloads are probed from which nodes, and how what was found is answered.
 
-use super::remembered;
+use super::chosen::{self, Looked, Recorded};
 use crate::{
     azure::{ArmId, id},
     chain::{
@@ -9,12 +9,11 @@ use crate::{
     },
     cli::{DryRun, Format, Probe as Asked},
     cluster::{self, Api},
-    converge::{self, DEFAULT_APP, answer, render},
+    converge::{self, answer, render},
     doctor::case,
     engine::{fault::Fault, input::Input},
     exit::Exit,
     failure::Failure,
-    inventory,
     output::{Line, Text},
     proof::{self, Probe, ProbePlan, Prover, Target, Verdict},
     resources::{
@@ -23,7 +22,6 @@ use crate::{
     },
     session::Session,
     spec::suggest::nearest,
-    survey::{Scope, Survey},
 };
 use futures::{StreamExt as _, stream};
 use serde_json::{Value, json};
@@ -41,27 +39,13 @@ struct Probed {
 }
 
 pub async fn probe(session: &Session, asked: &Asked) -> Result<Exit, Failure> {
-    let (app, ledger) = remembered::app_ledger(session, asked.file.as_deref())?;
-    let commands = converge::commands(session, asked.file.as_deref());
-    let prover = Prover {
-        clusters: session.clusters.clone(),
-        azure: session.azure.clone(),
-        ledger: ledger.clone(),
-        commands,
-        fresh: false,
-        settle: Duration::ZERO,
-        only_reads: false,
-        events: converge::event_sink(session),
-        image: asked.image.clone(),
-        limit: session.global.timeout.unwrap_or(LIMIT),
-        stop: session.stop.clone(),
-    };
-    let apps = app.map_or_else(|| ledger.apps().into_iter().map(str::to_owned).collect(), |app| vec![app]);
-    let mut targets = Vec::new();
-    for app in &apps {
-        targets.extend(proof::targets(&ledger, app, None, None, &prover.commands).map_err(|fault| Failure::from(&fault))?);
+    let recorded = Recorded::read(session, asked.file.as_deref(), false)?;
+    if let Some((_, fault)) = recorded.faults.first() {
+        return Err(Failure::from(fault));
     }
-    let all = session.unless_interrupted(chosen(session, asked, targets, apps.first().map(String::as_str))).await??;
+    let prover =
+        Prover { only_reads: false, events: converge::event_sink(session), image: asked.image.clone(), ..recorded.prover(session, LIMIT) };
+    let all = session.unless_interrupted(chosen(session, asked, recorded)).await??;
     let mut runs: Vec<(&Probed, Option<String>)> = Vec::new();
     for one in &all {
         let nodes = session.unless_interrupted(nodes(&prover, asked, &one.target)).await??;
@@ -92,11 +76,13 @@ async fn run(prover: &Prover, asked: &Asked, one: &Probed, node: Option<&str>) -
 }
 
 /// Those of the state; what the state does not know is looked for in the cluster.
-async fn chosen(session: &Session, asked: &Asked, targets: Vec<Target>, app: Option<&str>) -> Result<Vec<Probed>, Failure> {
+async fn chosen(session: &Session, asked: &Asked, recorded: Recorded) -> Result<Vec<Probed>, Failure> {
+    let app = recorded.app().to_owned();
     let selected = asked.selected();
     let is_there =
         |target: &Target| asked.cluster.as_ref().is_none_or(|named| named.name().eq_ignore_ascii_case(&target.bound.cluster.name));
-    let of_state: Vec<Target> = targets.into_iter().filter(|target| is_there(target) && selected.has_target(target, &[])).collect();
+    let of_state: Vec<Target> =
+        recorded.targets.into_iter().filter(|target| is_there(target) && selected.has_target(target, &[])).collect();
     if !of_state.is_empty() {
         let mut found = Vec::new();
         for target in of_state {
@@ -106,13 +92,7 @@ async fn chosen(session: &Session, asked: &Asked, targets: Vec<Target>, app: Opt
         return Ok(found);
     }
     let cluster = converge::cluster_of(session, asked.cluster.as_ref()).await?;
-    let read = session.clusters.open(Some(&cluster.context)).await.map_err(|error| Failure::from(&error))?.read();
-    let azure = session.azure.read();
-    let subscription = ArmId::subscription(cluster.id.subscription_id());
-    let namespace = selected.namespace.as_deref();
-    let scope = Scope { subscription: &subscription, cluster: cluster.issuer.is_none().then_some(&cluster.id), namespace };
-    let survey = Survey::read(&read, &azure, &scope).await;
-    let workloads = inventory::workloads(&survey, namespace);
+    let Looked { survey, workloads, .. } = Looked::at(session, &cluster, selected.namespace.as_deref()).await?;
     let hosts = match &survey.azure.cluster {
         Some(known) => resources::cluster::hosts(known),
         None if cluster.issuer.is_some() => vec![ANY_HOST.to_owned()],
@@ -124,7 +104,7 @@ async fn chosen(session: &Session, asked: &Asked, targets: Vec<Target>, app: Opt
         return Err(Failure::new(Exit::Refused, what).hint("Pass `--any-server` if it does."));
     }
     let place = ClusterTarget { name: cluster.id.name().to_owned(), context: cluster.context.clone(), hosts: Input::Known(hosts) };
-    let cases = case::cases(Vec::new(), &workloads, &survey, &place, &selected, app.unwrap_or(DEFAULT_APP));
+    let cases = case::cases(Vec::new(), &workloads, &survey, &place, &selected, &app);
     let cases = cases.map_err(|fault| Failure::from(&fault))?.into_iter().filter(|case| !case.target.delivered.vault.name.is_empty());
     let found: Vec<Probed> = cases
         .map(|case| {
@@ -134,11 +114,7 @@ async fn chosen(session: &Session, asked: &Asked, targets: Vec<Target>, app: Opt
         })
         .collect();
     if found.is_empty() {
-        let kind = selected.kind.map(|kind| format!("{kind}/")).unwrap_or_default();
-        let what = match selected.name {
-            Some(name) => format!("there is no workload {kind}{name} whose identity and vault are known"),
-            None => "there is no workload whose identity and vault are known".to_owned(),
-        };
+        let what = format!("there is no {} whose identity and vault are known", chosen::shown(&selected));
         return Err(Failure::new(Exit::Refused, what)
             .hint("`podid inventory -A` shows the workloads with their identities and vaults; `podid mount apply` makes a mount."));
     }
