@@ -8,6 +8,7 @@ mod attempt;
 mod comparison;
 mod diagnosis;
 mod no_pod;
+mod other_way;
 mod pod;
 mod probe;
 mod prover;
@@ -121,9 +122,11 @@ impl Prover {
         proof
     }
 
-    /// Lists what is not as podid wrote it, in the order of the chain, without a pod and without any write.
+    /// Lists what is not as podid wrote it, in the order of the chain, without a pod and without any write. What is missing and not needed is a
+    /// warning.
     pub async fn differences(&self, target: &Target) -> Vec<Difference> {
-        Box::pin(comparison::compare(self, target)).await.differences
+        let compared = Box::pin(comparison::compare(self, target)).await;
+        compared.differences.into_iter().chain(compared.spared).collect()
     }
 
     /// Checks with a dry run whether the pod would be accepted, and returns its name.

@@ -64,23 +64,27 @@ pub struct Permission {
     pub not_data_actions: Vec<String>,
 }
 
-impl Permission {
-    pub fn allows_data(&self, action: &str) -> bool {
-        is_any(&self.data_actions, action) && !is_any(&self.not_data_actions, action)
-    }
+/// An action, as roles and deny assignments name it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AzureAction {
+    /// On a resource itself.
+    Control(&'static str),
+    /// On what a resource holds, such as reading the value of a secret.
+    Data(&'static str),
+}
 
-    pub fn allows(&self, action: &str) -> bool {
-        is_any(&self.actions, action) && !is_any(&self.not_actions, action)
+impl Permission {
+    pub fn allows(&self, action: AzureAction) -> bool {
+        let (action, allowed, taken) = match action {
+            AzureAction::Control(action) => (action, &self.actions, &self.not_actions),
+            AzureAction::Data(action) => (action, &self.data_actions, &self.not_data_actions),
+        };
+        is_any(allowed, action) && !is_any(taken, action)
     }
 }
 
 impl RoleRights {
-    /// Whether it allows an action on data, such as reading the value of a secret.
-    pub fn allows_data(&self, action: &str) -> bool {
-        self.permissions.iter().any(|permission| permission.allows_data(action))
-    }
-
-    pub fn allows(&self, action: &str) -> bool {
+    pub fn allows(&self, action: AzureAction) -> bool {
         self.permissions.iter().any(|permission| permission.allows(action))
     }
 }
@@ -91,23 +95,32 @@ pub struct DenyAssignment {
     pub name: String,
     pub scope: String,
     pub permissions: Vec<Permission>,
-    pub principals: Vec<String>,
-    pub except: Vec<String>,
+    pub principals: Vec<DeniedPrincipal>,
+    pub except: Vec<DeniedPrincipal>,
     pub only_here: bool,
 }
 
-/// The principal in a deny assignment that stands for everybody.
-const EVERYBODY: &str = "00000000-0000-0000-0000-000000000000";
+/// Somebody whom a deny assignment names.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DeniedPrincipal {
+    pub id: String,
+    /// `SystemDefined` for everybody, else as in role assignments.
+    #[serde(rename = "type", default)]
+    pub kind: Option<String>,
+}
+
+impl DeniedPrincipal {
+    /// Whether it stands for all principals.
+    pub fn is_everybody(&self) -> bool {
+        self.id == "00000000-0000-0000-0000-000000000000"
+    }
+}
 
 impl DenyAssignment {
-    /// Whether it denies an action on data of a resource to a principal.
-    pub fn denies_data(&self, action: &str, resource: &ArmId, principal: &str) -> bool {
+    /// Whether it is about an action on a resource, whoever does it.
+    pub fn covers(&self, action: AzureAction, resource: &ArmId) -> bool {
         let here = self.scope.trim_end_matches('/').eq_ignore_ascii_case(resource.as_str());
-        let of = |all: &[String]| all.iter().any(|one| one.eq_ignore_ascii_case(principal) || one == EVERYBODY);
-        (here || (!self.only_here && covers(&self.scope, resource)))
-            && self.permissions.iter().any(|permission| permission.allows_data(action))
-            && of(&self.principals)
-            && !of(&self.except)
+        (here || (!self.only_here && covers(&self.scope, resource))) && self.permissions.iter().any(|permission| permission.allows(action))
     }
 }
 
@@ -160,13 +173,12 @@ impl Read {
     /// Lists the deny assignments of a subscription. Without the cache.
     pub async fn deny_assignments(&self, subscription: &ArmId) -> Result<Vec<DenyAssignment>> {
         let found: Vec<DenialBody> = self.access_list(subscription, DENIALS).await?;
-        let ids = |all: Vec<PrincipalBody>| all.into_iter().map(|one| one.id).collect();
         let denial = |DenialBody { properties: p }: DenialBody| DenyAssignment {
             name: p.deny_assignment_name,
             scope: p.scope,
             permissions: p.permissions,
-            principals: ids(p.principals),
-            except: ids(p.exclude_principals),
+            principals: p.principals,
+            except: p.exclude_principals,
             only_here: p.do_not_apply_to_child_scopes,
         };
         Ok(found.into_iter().map(denial).collect())
@@ -235,21 +247,16 @@ struct DenialProperties {
     deny_assignment_name: String,
     scope: String,
     permissions: Vec<Permission>,
-    principals: Vec<PrincipalBody>,
-    exclude_principals: Vec<PrincipalBody>,
+    principals: Vec<DeniedPrincipal>,
+    exclude_principals: Vec<DeniedPrincipal>,
     do_not_apply_to_child_scopes: bool,
-}
-
-#[derive(Deserialize)]
-struct PrincipalBody {
-    id: String,
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const GET: &str = "Microsoft.KeyVault/vaults/secrets/getSecret/action";
+    const GET: AzureAction = AzureAction::Data("Microsoft.KeyVault/vaults/secrets/getSecret/action");
 
     fn permission(data: &[&str], not: &[&str]) -> Permission {
         let owned = |all: &[&str]| all.iter().map(|one| (*one).to_owned()).collect();
@@ -268,9 +275,9 @@ mod tests {
             (&["*"], &["Microsoft.KeyVault/vaults/secrets/getSecret/action"], false),
             (&["*"], &["Microsoft.KeyVault/vaults/secrets/setSecret/action"], true),
         ] {
-            assert_eq!(permission(data, not).allows_data(GET), allowed, "{data:?} {not:?}");
+            assert_eq!(permission(data, not).allows(GET), allowed, "{data:?} {not:?}");
         }
-        assert!(!Permission { actions: vec!["*".into()], ..Permission::default() }.allows_data(GET), "Owner does not read secrets");
+        assert!(!Permission { actions: vec!["*".into()], ..Permission::default() }.allows(GET), "Owner does not read secrets");
     }
 
     #[test]
@@ -290,17 +297,18 @@ mod tests {
     }
 
     #[test]
-    fn a_deny_assignment_spares_those_that_it_excepts() {
+    fn a_deny_assignment_counts_below_its_scope_unless_it_is_made_for_the_scope_alone() {
         let vault = ArmId::parse("/subscriptions/s/resourceGroups/rg/providers/Microsoft.KeyVault/vaults/kv").unwrap();
         let denial = DenyAssignment {
             name: "locked".into(),
             scope: "/subscriptions/s/resourceGroups/rg".into(),
             permissions: vec![permission(&["*"], &[])],
-            principals: vec![EVERYBODY.into()],
-            except: vec!["one".into()],
+            principals: Vec::new(),
+            except: Vec::new(),
             only_here: false,
         };
-        assert!(denial.denies_data(GET, &vault, "other") && !denial.denies_data(GET, &vault, "ONE"));
-        assert!(!DenyAssignment { only_here: true, ..denial }.denies_data(GET, &vault, "other"));
+        assert!(denial.covers(GET, &vault) && !denial.covers(AzureAction::Control("Microsoft.KeyVault/vaults/write"), &vault));
+        assert!(!DenyAssignment { only_here: true, ..denial.clone() }.covers(GET, &vault));
+        assert!(DenyAssignment { only_here: true, scope: vault.to_string(), ..denial }.covers(GET, &vault));
     }
 }

@@ -121,6 +121,8 @@ impl Arm {
         struct Page<T> {
             #[serde(default)]
             value: Vec<T>,
+            // as Graph calls it
+            #[serde(alias = "@odata.nextLink")]
             next_link: Option<String>,
         }
         let mut all = Vec::new();
@@ -131,9 +133,10 @@ impl Arm {
             all.extend(page.value);
             next = match page.next_link.filter(|link| !link.is_empty()) {
                 None => None,
-                Some(link) => {
-                    Some(limits::link(&url, &link).ok_or_else(|| Error::Protocol(format!("{} continues a list elsewhere", hosts::ARM)))?)
-                }
+                Some(link) => Some(limits::link(&url, &link).ok_or_else(|| {
+                    let host = url.host_str().unwrap_or_default();
+                    Error::Protocol(format!("{host} continues a list elsewhere"))
+                })?),
             };
         }
         Ok(all)
@@ -190,6 +193,13 @@ impl Arm {
         url.query_pairs_mut().extend_pairs(query);
         let page: GraphPage<T> = self.call(Method::GET, url, None::<&()>).await?;
         Ok(page.value)
+    }
+
+    /// Sends `GET https://graph.microsoft.com/{path}`, which begins with the version, and returns all pages.
+    pub async fn graph_list<T: DeserializeOwned>(&self, path: &[&str]) -> Result<Vec<T>> {
+        let mut url = base(hosts::GRAPH)?;
+        url.set_path(&path.join("/"));
+        self.pages(url).await
     }
 
     /// Sends `POST https://graph.microsoft.com/v1.0/{path}`, for queries that Graph takes in a body.

@@ -54,7 +54,7 @@ mod vaults;
 mod wait;
 mod write;
 
-pub use access::{DenyAssignment, RoleGrant, RoleRights};
+pub use access::{AzureAction, DeniedPrincipal, DenyAssignment, RoleGrant, RoleRights};
 pub use error::{Blocked, DisallowingPolicy, Error, RefusedAction, Result};
 pub use exchange::{Exchanged, IssuedFor, TokenClaims, claims_of};
 pub use federated_credentials::{FederatedCredential, MOST as MOST_FEDERATED_CREDENTIALS};

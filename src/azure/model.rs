@@ -204,9 +204,16 @@ pub struct Vault {
 }
 
 impl Vault {
-    /// Returns the entry of a principal itself. An entry for a principal through an application is a different one.
+    /// Whether an entry counts for the tokens of its principal: one of another tenant counts for nobody, and one through an application only
+    /// for tokens of that application.
+    pub fn counts(&self, entry: &PolicyEntry) -> bool {
+        let is_own = self.tenant_id.is_empty() || entry.tenant_id.eq_ignore_ascii_case(&self.tenant_id);
+        is_own && entry.application_id.is_none()
+    }
+
+    /// Returns the entry of a principal itself, which counts for it.
     pub fn policy_of(&self, object_id: &str) -> Option<&PolicyEntry> {
-        self.policies.iter().find(|p| p.object_id.eq_ignore_ascii_case(object_id) && p.application_id.is_none())
+        self.policies.iter().find(|entry| entry.object_id.eq_ignore_ascii_case(object_id) && self.counts(entry))
     }
 }
 

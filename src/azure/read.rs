@@ -155,6 +155,11 @@ impl Read {
         deadline::within(self.core.limit, roles::assigned(&self.core.arm, scope, principal, kind)).await
     }
 
+    /// Lists the roles that a service principal has in a subscription: at it, above it and below it, also by the groups that it is in.
+    pub async fn assigned_roles_below(&self, subscription: &ArmId, principal: &str) -> Result<Vec<AssignedRole>> {
+        deadline::within(self.core.limit, roles::assigned_below(&self.core.arm, subscription, principal)).await
+    }
+
     /// Lists the assignments of a subscription and of all scopes below it.
     pub async fn role_assignments_below(&self, subscription: &ArmId) -> Result<Vec<RoleAssignment>> {
         let asked = subscription.clone();
@@ -175,12 +180,11 @@ impl Read {
         found.map(|found| found.map(|vault| Vault::clone(&vault)))
     }
 
-    /// Returns the vault's policy entry for a principal itself, not for one of its applications.
+    /// Returns the vault's policy entry that counts for a principal.
     pub async fn vault_policy(&self, id: &ArmId, object_id: &str) -> Result<Option<PolicyEntry>> {
         let asked = id.clone();
         let found = remembered!(self.vault, id.folded(), |core| shared(vaults::get(&core.arm, &asked)));
-        let of = |entry: &&PolicyEntry| entry.object_id.eq_ignore_ascii_case(object_id) && entry.application_id.is_none();
-        found.map(|found| found.and_then(|vault| vault.policies.iter().find(of).cloned()))
+        found.map(|found| found.and_then(|vault| vault.policy_of(object_id).cloned()))
     }
 
     pub async fn vaults(&self, scope: &ArmId) -> Result<Vec<Vault>> {

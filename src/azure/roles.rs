@@ -48,23 +48,35 @@ pub async fn listed(arm: &Arm, patience: &Waiter, scope: &ArmId, wanted: &[(Stri
 /// for users and service principals; a group is looked for in the whole list, and its own groups are not known.
 pub async fn assigned(arm: &Arm, scope: &ArmId, principal: &str, kind: PrincipalKind) -> Result<Vec<AssignedRole>> {
     let follows = matches!(kind, PrincipalKind::User | PrincipalKind::ServicePrincipal);
-    let filter = if follows { format!("atScope() and assignedTo('{}')", principal.replace('\'', "''")) } else { "atScope()".to_owned() };
+    let filter = if follows { format!("atScope() and {}", assigned_to(principal)) } else { "atScope()".to_owned() };
+    let all = filtered(arm, scope, filter).await?;
+    Ok(all.into_iter().filter(|one| follows || one.principal_id.eq_ignore_ascii_case(principal)).collect())
+}
+
+/// Lists the roles that a user or service principal has above, at and below a subscription, those of its groups among them.
+pub async fn assigned_below(arm: &Arm, subscription: &ArmId, principal: &str) -> Result<Vec<AssignedRole>> {
+    filtered(arm, subscription, assigned_to(principal)).await
+}
+
+fn assigned_to(principal: &str) -> String {
+    format!("assignedTo('{}')", principal.replace('\'', "''"))
+}
+
+async fn filtered(arm: &Arm, scope: &ArmId, filter: String) -> Result<Vec<AssignedRole>> {
     let pages = arm.authorization.role_assignments_client().list_for_scope(path(scope)?).filter(filter).into_stream();
     let pages: Vec<models::RoleAssignmentListResult> =
         absent(limits::list(async { pages.try_collect().await.map_err(Error::from) }).await)?.unwrap_or_default();
     let all = pages.into_iter().flat_map(|page| page.value).filter_map(|one| one.properties);
-    let all = all.filter(|one| follows || one.principal_id.eq_ignore_ascii_case(principal));
-    Ok(all
-        .filter_map(|one| {
-            Some(AssignedRole {
-                role_definition_id: one.role_definition_id,
-                principal_id: one.principal_id,
-                scope: one.scope?,
-                condition: one.condition.filter(|condition| !condition.trim().is_empty()),
-                created_on: one.created_on.map(|at| at.unix_timestamp()),
-            })
+    let role = |one: models::RoleAssignmentProperties| {
+        Some(AssignedRole {
+            role_definition_id: one.role_definition_id,
+            principal_id: one.principal_id,
+            scope: one.scope?,
+            condition: one.condition.filter(|condition| !condition.trim().is_empty()),
+            created_on: one.created_on.map(|at| at.unix_timestamp()),
         })
-        .collect())
+    };
+    Ok(all.filter_map(role).collect())
 }
 
 /// Lists the assignments of a subscription and of all scopes below it.

@@ -2,13 +2,15 @@
 //! made it.
 
 use crate::{
-    azure::{ArmId, Identity, RoleAssignment, RoleGrant, RoleRights, Vault},
+    access::{self, AzureRight, Holder},
+    azure::{ArmId, Identity, RoleAssignment, Vault},
     engine::resource::Kind,
     resources::{
         self, Cloud,
         kind::{AnyResource, Listed},
         manifest, ownership,
     },
+    survey::AzureSurvey,
 };
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -60,8 +62,7 @@ pub struct Found<'a> {
 /// The roles that count for a cluster, as its subscription lists them.
 #[derive(Clone, Copy)]
 pub struct ClusterRoles<'a> {
-    pub grants: &'a [RoleGrant],
-    pub rights: &'a [RoleRights],
+    pub azure: &'a AzureSurvey,
     /// The principal as which components in the cluster act: the kubelet's, or the cluster's service principal. None: it is not known.
     pub nodes: Option<&'a str>,
     pub control_plane: Option<&'a str>,
@@ -72,7 +73,7 @@ pub struct ClusterRoles<'a> {
 /// Where a principal has a role that it needs at some resource.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RolePlace {
-    /// At the resource itself.
+    /// At the resource itself, given to the principal itself.
     Here,
     /// At a resource group or a subscription above it.
     Above(ArmId),
@@ -81,14 +82,13 @@ pub enum RolePlace {
 }
 
 impl ClusterRoles<'_> {
-    /// Returns where a principal has a role (its GUID), or another one that allows the action; None: nowhere. A condition makes a role
-    /// another one.
-    pub fn place(&self, principal: Option<&str>, (guid, action): (&str, &str), resource: &ArmId) -> Option<RolePlace> {
+    /// Returns where a principal has a role (its GUID), or another one that gives the same right; None: nowhere. A condition makes a role
+    /// another one, and so does a group that has it.
+    pub fn place(&self, principal: Option<&str>, (guid, right): (&str, AzureRight), resource: &ArmId) -> Option<RolePlace> {
         let principal = principal?;
-        let own =
-            |grant: &&RoleGrant| grant.principal_id.eq_ignore_ascii_case(principal) && grant.condition.is_none() && grant.covers(resource);
-        let own: Vec<&RoleGrant> = self.grants.iter().filter(own).collect();
-        let mut same = own.iter().filter(|grant| grant.role.eq_ignore_ascii_case(guid));
+        let counts = |one: &Holder<'_>| one.grant.condition.is_none() && one.grant.covers(resource);
+        let own: Vec<Holder<'_>> = access::grants_of(self.azure, principal).filter(counts).collect();
+        let mut same = own.iter().filter(|one| one.group.is_none() && one.grant.role.eq_ignore_ascii_case(guid)).map(|one| one.grant);
         if same.clone().any(|grant| grant.is_at(resource)) {
             return Some(RolePlace::Here);
         }
@@ -96,8 +96,8 @@ impl ClusterRoles<'_> {
         if let Some(scope) = above {
             return Some(RolePlace::Above(scope));
         }
-        let allows = |grant: &&&RoleGrant| {
-            grant.role.eq_ignore_ascii_case(guid) || self.rights.iter().any(|role| role.role == grant.role && role.allows(action))
+        let allows = |one: &&Holder<'_>| {
+            one.grant.role.eq_ignore_ascii_case(guid) || access::allows(self.azure, &one.grant.role, right) == Some(true)
         };
         own.iter().find(allows).map(|_| RolePlace::Elsewhere)
     }

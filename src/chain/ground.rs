@@ -1,7 +1,6 @@
 //! Links that modes and deliveries have in common: the cluster, the managed identity, the vault, the right to read it, and its secrets.
 
 mod examine;
-mod right;
 mod texts;
 mod words;
 
@@ -13,6 +12,7 @@ use super::{
     view::View,
 };
 use crate::{
+    access::AzureRight,
     azure::ObjectKind,
     engine::{
         desired::Requester,
@@ -105,6 +105,7 @@ pub fn of_vault(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
                 missing: "is missing: it may not get secrets",
                 spreads: true,
                 judge: Some(incomplete),
+                right: Some(AzureRight::ReadSecrets),
                 ..Resource::of(Grant::KIND)
             })
             .symptoms(OF_GRANT)

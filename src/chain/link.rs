@@ -6,7 +6,10 @@ use super::{
     pages,
     view::View,
 };
-use crate::engine::{key::Key, plan::Action, resource::Side};
+use crate::{
+    access::AzureRight,
+    engine::{key::Key, plan::Action, resource::Side},
+};
 use futures::future::BoxFuture;
 use serde::{Serialize, Serializer};
 use serde_json::Value;
@@ -153,6 +156,8 @@ pub struct Resource {
     pub way_out: &'static str,
     /// What is written of that, where it is more than of the link.
     pub judged: Option<&'static Page>,
+    /// The right that it gives to a principal: whoever has it by another way does not need it.
+    pub right: Option<AzureRight>,
 }
 
 impl Resource {
@@ -166,7 +171,13 @@ impl Resource {
             judge: None,
             judged: None,
             way_out: "",
+            right: None,
         }
+    }
+
+    /// What is said of one that is missing where its principal has the right by another way.
+    pub fn spared(&self, what: &str) -> String {
+        what.replace(self.missing, "is missing, but not needed")
     }
 
     pub fn is(&self, kind: &str, key: &Key) -> bool {

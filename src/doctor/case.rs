@@ -3,6 +3,7 @@
 
 use super::finding::Finding;
 use crate::{
+    access::Question,
     azure::ArmId,
     chain::{
         edge::{Edge, EdgeState},
@@ -23,6 +24,7 @@ use crate::{
     },
 };
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 pub struct Case<'a> {
     pub target: Target,
@@ -147,6 +149,21 @@ pub fn unbound(workloads: &[Workload], survey: &Survey, selected: &Selected) -> 
         }
     }
     found
+}
+
+/// What has to be known about the rights of the cases' identities: the secrets that each reads.
+pub fn questions(cases: &[Case<'_>], survey: &Survey) -> BTreeSet<Question> {
+    let of_case = |case: &Case<'_>| {
+        let Target { bound, delivered, .. } = &case.target;
+        let identity = survey.azure.identity(bound.identity.client_id(), bound.identity.resource_id())?;
+        let secrets = delivered.objects.iter().filter(|object| object.kind.is_secret()).map(|object| object.name.clone());
+        Some(Question {
+            principal: identity.principal_id.clone(),
+            vault: delivered.vault.name.to_ascii_lowercase(),
+            secrets: secrets.collect(),
+        })
+    };
+    cases.iter().filter_map(of_case).collect()
 }
 
 fn is_proof(workload: &Workload) -> bool {

@@ -48,7 +48,7 @@ impl Walk<'_> {
         }
         pods::templates(case, &base, &mut seen);
         pods::volumes(case, &base, &mut seen);
-        spare(&base, &mut seen);
+        spare(case, &base, &mut seen);
         soften(case, &mut seen);
         let is_broken = |seen: &[Seen]| seen.iter().any(|one| one.severity == Severity::Error) || !pods::are_ready(case);
         pods::events(case, &base, self.reports, is_broken(&seen), &mut seen).await;
@@ -157,12 +157,16 @@ fn of_reason(reason: Reason, link: &Link, pod: Option<&PodRef>, evidence: String
 }
 
 /// podid's own grant may be missing while another role or policy gives the same right.
-fn spare(view: &View<'_>, seen: &mut [Seen]) {
+fn spare(case: &Case<'_>, view: &View<'_>, seen: &mut [Seen]) {
     let Some(how) = ground::has_right(view) else { return };
-    for one in seen.iter_mut().filter(|one| one.missing.link == GRANT && one.severity == Severity::Error) {
-        if one.evidence.starts_with("what exists, compared") {
-            one.severity = Severity::Warning;
-            one.missing.causes.push(format!("the identity has the right by another way: {how}"));
+    let is_compared =
+        |one: &&mut Seen| one.missing.link == GRANT && one.severity == Severity::Error && one.evidence.starts_with("what exists, compared");
+    for one in seen.iter_mut().filter(is_compared) {
+        one.severity = Severity::Warning;
+        one.missing.causes.push(format!("the identity has the right by another way: {how}"));
+        let resources = case.target.links.iter().filter(|link| link.name == GRANT).filter_map(|link| link.resource.as_ref());
+        if let Some(resource) = resources.into_iter().find(|resource| one.missing.what.ends_with(resource.missing)) {
+            one.missing.what = resource.spared(&one.missing.what);
         }
     }
 }

@@ -1,13 +1,14 @@
 //! The inventory as a document for programs: everything that the tables for people show, and more. It has no value of a secret.
 
 use super::{
-    access::{self, Reader},
     node_identity::{NodeIdentity, node_identities},
+    operators::operators,
     origin::origin,
     workload::{Mount, NODE_IDENTITY, SERVICE_PRINCIPAL, Token, Workload},
 };
 use crate::{
-    azure::{ArmId, FederatedCredential, Identity, SecretInfo, Vault},
+    access::{self, Holder, Reader},
+    azure::{FederatedCredential, Identity, SecretInfo, Vault},
     chain::{texts::field, uses::IdentityUse},
     components, modes,
     resources::{
@@ -24,12 +25,6 @@ use crate::{
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// The actions that let MIC or AKS hand out an identity: as refusals name it, and as Managed Identity Operator has it.
-const ASSIGN: [&str; 2] = [
-    "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action",
-    "Microsoft.ManagedIdentity/userAssignedIdentities/any/assign/action",
-];
 
 pub fn document(survey: &Survey, workloads: &[Workload], namespace: Option<&str>) -> Value {
     let users = Users::of(workloads, survey);
@@ -173,36 +168,6 @@ impl<'a> Users<'a> {
     }
 }
 
-/// A role by which somebody may hand out an identity: the principal, the role, and where it was given.
-pub struct Operator {
-    pub principal: String,
-    pub role: String,
-    pub scope: String,
-    pub is_inherited: bool,
-}
-
-/// Who of the cluster may hand out an identity: its nodes and its control plane. Others of the directory are left out.
-pub fn operators(identity: &ArmId, survey: &Survey) -> Vec<Operator> {
-    let Some(cluster) = &survey.azure.cluster else { return Vec::new() };
-    let own = [
-        cluster.kubelet.as_ref().map(|kubelet| (&kubelet.object_id, "nodes")),
-        cluster.control_plane_principal_id.as_ref().map(|id| (id, "control plane")),
-    ];
-    let mut found = Vec::new();
-    for grant in survey.azure.grants.iter().filter(|grant| grant.covers(identity)) {
-        let Some((_, word)) = own.iter().flatten().find(|(id, _)| id.eq_ignore_ascii_case(&grant.principal_id)) else { continue };
-        let role = access::role_name(survey, &grant.role);
-        let rights = survey.azure.roles.iter().find(|role| role.role == grant.role);
-        let operates = rights
-            .map_or(role == crate::resources::roles::MANAGED_IDENTITY_OPERATOR, |rights| ASSIGN.iter().any(|action| rights.allows(action)));
-        if operates {
-            let is_inherited = !grant.is_at(identity);
-            found.push(Operator { principal: (*word).to_owned(), role, scope: grant.scope.clone(), is_inherited });
-        }
-    }
-    found
-}
-
 fn credential(one: &FederatedCredential) -> Value {
     json!({
         "name": one.name, "issuer": one.issuer, "subject": one.subject, "claimsMatchingExpression": one.claims_matching_expression,
@@ -211,16 +176,16 @@ fn credential(one: &FederatedCredential) -> Value {
 }
 
 fn identity(one: &Identity, users: &Users<'_>, survey: &Survey) -> Value {
-    let roles = survey.azure.grants.iter().filter(|grant| grant.principal_id.eq_ignore_ascii_case(&one.principal_id));
+    let roles = access::grants_of(&survey.azure, &one.principal_id);
     json!({
         "name": one.id.name(), "resourceGroup": one.id.group_name(), "id": one.id, "clientId": one.client_id, "principalId": one.principal_id,
         "owner": owner(&one.tags), "usedBy": users.of_identity(one).iter().map(|workload| workload.shown()).collect::<Vec<_>>(),
         "federatedCredentials": survey.azure.credentials_of(&one.id).map(|all| all.iter().map(credential).collect::<Vec<_>>()),
         "operators": operators(&one.id, survey).iter().map(|one| json!({
-            "principal": one.principal, "role": one.role, "scope": one.scope, "inherited": one.is_inherited,
+            "principal": one.principal, "role": one.role, "scope": one.scope, "inherited": one.is_inherited, "throughGroup": one.group,
         })).collect::<Vec<_>>(),
-        "roles": roles.map(|grant| json!({
-            "role": access::role_name(survey, &grant.role), "scope": grant.scope, "condition": grant.condition,
+        "roles": roles.map(|Holder { grant, group }| json!({
+            "role": access::role_name(&survey.azure, &grant.role), "scope": grant.scope, "condition": grant.condition, "throughGroup": group,
         })).collect::<Vec<_>>(),
     })
 }

@@ -1,6 +1,6 @@
 //! The workloads, identities, vaults and secrets as one graph, in formats for people and for programs that draw.
 
-use super::{access, workload::Workload};
+use super::{grants, workload::Workload};
 use crate::{
     chain::edge::{Edge, EdgeNode, EdgeState},
     survey::Survey,
@@ -43,10 +43,10 @@ pub fn edges(survey: &Survey, workloads: &[Workload]) -> Vec<Edge> {
                 let (identity, found) = (one.identity.node(survey), one.identity.found(survey));
                 let principal = found.map(|found| found.principal_id.as_str());
                 for name in &names {
-                    add(access::edges(survey, &identity, principal, vault, name));
+                    add(grants::edges(survey, &identity, principal, vault, Some(name)));
                 }
                 if names.is_empty() {
-                    add(access::edges(survey, &identity, principal, vault, "*").into_iter().take(1).collect());
+                    add(grants::edges(survey, &identity, principal, vault, None));
                 }
             }
         }

@@ -58,8 +58,7 @@ pub fn imported(survey: &Survey, workloads: &[Workload], place: &Place<'_>) -> I
     let node_group = cluster.and_then(|one| one.node_resource_group.as_deref());
     let node_group = node_group.map(|group| ArmId::group(place.cluster.subscription_id(), group));
     let roles = ClusterRoles {
-        grants: &survey.azure.grants.items,
-        rights: &survey.azure.roles.items,
+        azure: &survey.azure,
         nodes: place.nodes,
         control_plane: cluster.and_then(|one| one.control_plane_principal_id.as_deref()),
         node_group: node_group.as_ref(),

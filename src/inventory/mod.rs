@@ -1,19 +1,22 @@
 //! The workloads of a cluster with the identities and secrets of their pods, whoever set that up: made of a survey alone, as a pure function.
 //! What each identity mode and each delivery says of a pod is in its own file (`Mode::uses`, `Delivery::mounts`).
 
-pub mod access;
 mod document;
+pub mod grants;
 pub mod graph;
 pub mod import;
 mod node_identity;
+mod operators;
 mod origin;
 mod owners;
 pub mod paths;
+pub mod questions;
 mod who_can;
 mod workload;
 
-pub use document::{Users, age, class_mode, document, operators, owner, running};
+pub use document::{Users, age, class_mode, document, owner, running};
 pub use node_identity::node_identities;
+pub use operators::{operating, operator_questions, operators};
 pub use origin::origin;
 pub use who_can::{User, Way, who_can};
 pub use workload::{Mount, Token, Workload, WorkloadPod};

@@ -1,7 +1,7 @@
 //! The paths by which a workload may read a secret: from the pod over what delivers and the identity to the vault.
 
 use super::{
-    access,
+    grants,
     workload::{Mount, Token, Workload, WorkloadPod},
 };
 use crate::{
@@ -127,7 +127,7 @@ fn by_identity(before: Vec<Edge>, one: &IdentityUse, delivery: Option<&'static s
     let principal = one.identity.found(survey).map(|found| found.principal_id.as_str());
     let mut edges = before;
     edges.extend(one.edges.iter().cloned());
-    edges.extend(access::edges(survey, &identity, principal, vault, secret));
+    edges.extend(grants::edges(survey, &identity, principal, vault, Some(secret)));
     Path { mode: Some(one.mode), delivery, vault: Some(vault.to_owned()), edges }
 }
 
@@ -144,6 +144,6 @@ fn by_node(
     let name = found.map(|found| found.id.name().to_owned()).or_else(|| client_id.map(str::to_owned));
     let identity = EdgeNode::new("Identity", name.unwrap_or_else(|| "system-assigned of the node".to_owned()));
     edges.push(Edge::there(by, &identity, "useVMManagedIdentity"));
-    edges.extend(access::edges(survey, &identity, found.map(|found| found.principal_id.as_str()), vault, secret));
+    edges.extend(grants::edges(survey, &identity, found.map(|found| found.principal_id.as_str()), vault, Some(secret)));
     Path { mode: mount.mode(), delivery: Some(mount.secrets.delivery), vault: Some(vault.to_owned()), edges }
 }

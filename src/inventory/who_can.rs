@@ -1,11 +1,11 @@
 //! Which principals, and which pods as them, can read a secret now.
 
 use super::{
-    access::{self, Reader},
     node_identity::{ASSIGNED, node_identities},
     workload::{Mount, Token, Workload},
 };
 use crate::{
+    access::{self, Reader},
     azure::Vault,
     chain::{
         edge::{Edge, EdgeState},

@@ -1,11 +1,12 @@
 //! The plan's own comparison, for what one proof depends on: what is missing, or differs from what podid wrote, is the cause of a failed proof
 //! more often than not, and is named before any text of a component is read. What this login may not look at is left out.
 
-use super::{prover::Prover, target::Target};
+use super::{other_way::other_way, prover::Prover, target::Target};
 use crate::{
-    azure::ObjectKind,
+    azure::{ArmId, ObjectKind},
     chain::{
-        link::{Heals, Link, LinkName, MissingLink, Reason, VAULT},
+        link::{Heals, Link, LinkName, MissingLink, Reason, Resource, VAULT},
+        page::Severity,
         texts::shown,
         view::View,
     },
@@ -22,7 +23,7 @@ use crate::{
         grant::{self, Grant},
         manifest,
         values::Values,
-        vault,
+        vault::{self, RBAC},
     },
 };
 use serde_json::Value;
@@ -46,6 +47,8 @@ pub struct Difference {
 pub(super) struct Comparison {
     /// In the order of the chain; what follows from another difference is left out.
     pub(super) differences: Vec<Difference>,
+    /// What is missing of podid's own, where its principal has the right by another way.
+    pub(super) spared: Vec<Difference>,
     /// Links whose role assignments are so old that Azure has spread them long since.
     spread: Vec<&'static str>,
     /// Links that Azure shows to be right, and how long it may still take until they count.
@@ -77,10 +80,17 @@ pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
     let conflict = pass.desired.nodes.keys().any(|key| has_conflicts(&pass.observed, key));
     // what others hold against podid is shown with both values, as if podid were to take it back
     let forced = if conflict { Box::pin(self::pass(prover, target, &reader(true))).await } else { None };
-    let mut found: Vec<(Key, Difference)> = Vec::new();
+    let (mut found, mut spared) = (Vec::new(), Vec::new());
     for key in pass.desired.order().unwrap_or_default() {
-        if let Some(difference) = pass.difference(prover, target, &key, forced.as_ref()) {
-            found.push((key, difference));
+        let Some(difference) = pass.difference(prover, target, &key, forced.as_ref()) else { continue };
+        match pass.other_way(target, &key, &looks).await {
+            Some((resource, how)) => {
+                let what = resource.spared(&difference.missing.what);
+                let missing = MissingLink { what, ..difference.missing }.severity(Severity::Warning);
+                let missing = missing.because(format!("its principal has the right by another way: {how}"));
+                spared.push(Difference { missing, breaks: false, ..difference });
+            }
+            None => found.push((key, difference)),
         }
     }
     let keys: BTreeSet<Key> = found.iter().map(|(key, _)| key.clone()).collect();
@@ -100,7 +110,7 @@ pub(super) async fn compare(prover: &Prover, target: &Target) -> Comparison {
         }
     }
     causes.sort_by_key(|d| target.rank(d.missing.link));
-    Comparison { differences: causes, spread: pass.spread(target), on_the_way }
+    Comparison { differences: causes, spared, spread: pass.spread(target), on_the_way }
 }
 
 /// What the links that look into Azure find there.
@@ -243,6 +253,23 @@ impl Pass {
             }
             _ => None,
         }
+    }
+
+    /// How the principal of a missing role has the right that the role would give it, with what the role is to its link.
+    async fn other_way<'t>(&self, target: &'t Target, key: &Key, reader: &Reader) -> Option<(&'t Resource, String)> {
+        let node = self.desired.nodes.get(key)?;
+        let resource = link_of(target, &node.kind, key)?.resource.as_ref()?;
+        let right = resource.right?;
+        let is_missing = self.plan.action(key).is_some_and(|action| matches!(action.act, Act::Create | Act::Replace));
+        let placed = self.placed(key);
+        // a role says where it is, and a grant at which vault
+        let scope = placed.get("scope").or_else(|| placed.get("vault"))?.as_str().and_then(ArmId::parse)?;
+        let by_role = placed.get("model").is_none_or(|model| model == RBAC);
+        let principal = placed.get("principal")?.as_str()?;
+        if !is_missing || !by_role {
+            return None;
+        }
+        other_way(&reader.azure, principal, right, &scope).await.map(|how| (resource, how))
     }
 
     fn placed(&self, key: &Key) -> &Value {

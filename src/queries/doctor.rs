@@ -5,6 +5,7 @@ use super::{
     findings,
 };
 use crate::{
+    access,
     cli::Doctor,
     converge,
     doctor::{
@@ -145,6 +146,8 @@ async fn examine(
     if !wide {
         cases.retain(|case| !case.target.bound.keys.is_empty());
     }
+    let questions = case::questions(&cases, &survey);
+    access::ask_readers(&mut survey, &azure, &questions).await;
     let reports = Reports::new(&read, &survey, oldest(&cases), namespace.is_none());
     let walk = Walk { prover, cluster: &read, azure: &azure, survey: &survey, reports: &reports };
     let walk = &walk;

@@ -69,7 +69,8 @@ pub async fn import(session: &Session, wanted: &Import) -> Result<Exit, Failure>
 /// Reads who has the rights that a spec speaks of. Returns the principal as which the cluster's nodes act.
 async fn rights(found: &mut Surveyed) -> Result<Option<String>, Failure> {
     let vaults = inventory::used_vaults(&found.workloads, &found.survey);
-    found.ask_readers(&vaults, "").await;
+    found.ask_names(&vaults, "").await;
+    found.ask_rights().await;
     let Some(cluster) = &found.survey.azure.cluster else { return Ok(None) };
     Ok(match (&cluster.kubelet, &cluster.service_principal_client_id) {
         (Some(kubelet), _) => Some(kubelet.object_id.clone()),

@@ -63,5 +63,7 @@ async fn survey(session: &Session, asked: &Lint) -> Result<(Survey, Vec<Workload
     let Looked { azure, mut survey, workloads, .. } = Looked::at(session, &cluster, asked.namespace.as_deref()).await?;
     let vaults = inventory::used_vaults(&workloads, &survey);
     survey.azure.read_secrets(&azure, &vaults).await;
+    let undecided = lint::undecided(&Cluster { survey: &survey, workloads: &workloads });
+    survey.azure.read_groups(&azure, &undecided).await;
     Ok((survey, workloads))
 }

@@ -2,14 +2,15 @@
 //! not show is left out.
 
 use crate::{
-    azure::{self, ArmId, Principal, PrincipalKind, Vault},
+    access::{self, AzureRight, Question, Reader},
+    azure::{self, ArmId, PrincipalKind, Vault},
     chain::texts::field,
     cluster,
     converge::{self, DEFAULT_APP},
     engine::ledger::Ledger,
     exit::Exit,
     failure::Failure,
-    inventory::{self, Workload, access},
+    inventory::{self, Workload, questions},
     session::Session,
     spec::{known::KnownResources, reference::NameOrId, suggest::nearest},
     state::State,
@@ -60,30 +61,53 @@ impl Surveyed {
         self.workloads = inventory::workloads(&self.survey, self.namespace.as_deref());
     }
 
-    /// Asks for what decides who reads a secret of these vaults: the secrets, and the groups and names of those that may read them.
+    /// Asks for the secrets of these vaults, for the names of those that may read one of them, and for the members of groups among these.
     pub async fn ask_readers(&mut self, vaults: &[Vault], secret: &str) {
+        self.ask_names(vaults, secret).await;
+        let azure = &self.survey.azure;
         let mut groups = BTreeSet::new();
-        let mut principals = BTreeSet::new();
         for vault in vaults {
-            for reader in access::readers(&self.survey, vault, Some(secret)) {
-                let is_known = self.survey.azure.identities.iter().any(|one| one.principal_id.eq_ignore_ascii_case(&reader.principal_id));
-                if reader.kind.as_deref() == Some("Group") {
-                    groups.insert(reader.principal_id.clone());
-                }
-                if !is_known {
-                    principals.insert(reader.principal_id);
-                }
+            // an access policy does not say whether its principal is a group
+            let is_group = |reader: &Reader| match (reader.kind.as_deref(), azure.names.get(&reader.principal_id.to_ascii_lowercase())) {
+                (Some(kind), _) => kind == "Group",
+                (None, known) => known.is_some_and(|one| one.kind == PrincipalKind::Group),
+            };
+            let readers = access::readers(&self.survey, vault, Some(secret)).into_iter().filter(is_group);
+            groups.extend(readers.map(|reader| reader.principal_id));
+            if vault.rbac {
+                groups.extend(access::denied_groups(azure, AzureRight::ReadSecrets, &vault.id).map(str::to_owned));
             }
         }
+        self.survey.azure.read_members(&self.azure, &groups).await;
+    }
+
+    /// Asks for the secrets of these vaults, and for the names of those that may read one of them.
+    pub async fn ask_names(&mut self, vaults: &[Vault], secret: &str) {
+        let is_known = |id: &str| self.survey.azure.identities.iter().any(|one| one.principal_id.eq_ignore_ascii_case(id));
+        let readers = vaults.iter().flat_map(|vault| access::readers(&self.survey, vault, Some(secret)));
+        let principals: BTreeSet<String> = readers.map(|reader| reader.principal_id).filter(|id| !is_known(id)).collect();
         self.survey.azure.read_secrets(&self.azure, vaults).await;
         if !principals.is_empty() {
             self.survey.azure.read_names(&self.azure, &principals).await;
         }
-        // an access policy does not say whether its principal is a group
-        let is_group = |one: &Principal| one.kind == PrincipalKind::Group;
-        groups.extend(self.survey.azure.names.values().filter(|one| is_group(one)).map(|one| one.id.clone()));
-        self.survey.azure.read_members(&self.azure, &groups).await;
     }
+
+    /// Asks for the groups of those identities that may read by a group alone.
+    pub async fn ask_groups(&mut self, questions: &BTreeSet<Question>) {
+        access::ask_readers(&mut self.survey, &self.azure, questions).await;
+    }
+
+    /// Asks for the groups by which the cluster's principals may hand out identities, and by which identities may read what pods mount.
+    pub async fn ask_rights(&mut self) {
+        rights(&mut self.survey, &self.azure, &self.workloads).await;
+    }
+}
+
+async fn rights(survey: &mut Survey, azure: &azure::Read, workloads: &[Workload]) {
+    let operators = inventory::operator_questions(workloads, survey);
+    access::ask_holders(survey, azure, &operators).await;
+    let questions = questions::of_mounts(workloads.iter(), survey);
+    access::ask_readers(survey, azure, &questions).await;
 }
 
 /// Reads the survey, then the federated credentials and secrets that workloads use.
@@ -156,6 +180,7 @@ async fn complete(survey: &mut Survey, azure: &azure::Read, workloads: &[Workloa
     }
     survey.azure.read_credentials(azure, &identities).await;
     survey.azure.read_secrets(azure, &vaults).await;
+    rights(survey, azure, workloads).await;
     !identities.is_empty()
 }
 

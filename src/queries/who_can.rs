@@ -2,13 +2,14 @@
 
 use super::surveyed::{Ask, Surveyed, Wanted, surveyed};
 use crate::{
+    access::{self, Grant, Passes},
     azure::{ArmId, Vault},
-    chain::edge::EdgeState,
+    chain::edge::{EdgeNode, EdgeState},
     cli::{Format, WhoCan},
     converge::{answer, render},
     exit::Exit,
     failure::Failure,
-    inventory::{self, User, Way},
+    inventory::{self, User, Way, grants},
     output::{Text, table},
     session::Session,
 };
@@ -54,7 +55,7 @@ fn vault(found: &Surveyed, name: &str) -> Result<Vault, Failure> {
 
 /// The identities that may read and that workloads get by federated credentials.
 fn reading(found: &Surveyed, vault: &Vault, secret: &str) -> Vec<ArmId> {
-    let readers = inventory::access::expanded(&found.survey, vault, Some(secret));
+    let readers = access::expanded(&found.survey, vault, Some(secret));
     let may = |id: &ArmId| {
         let principal = found.survey.azure.identity(None, Some(id.as_str())).map(|identity| &identity.principal_id);
         principal.is_some_and(|principal| readers.iter().any(|reader| reader.principal_id.eq_ignore_ascii_case(principal)))
@@ -64,24 +65,27 @@ fn reading(found: &Surveyed, vault: &Vault, secret: &str) -> Vec<ArmId> {
 
 /// What makes the answer doubtful as a whole.
 fn remarks(found: &Surveyed, vault: &Vault, secret: &str) -> Vec<String> {
-    let identity = crate::chain::edge::EdgeNode::new("Identity", "");
-    let of_secret = inventory::access::edges(&found.survey, &identity, None, vault.id.name(), secret).pop();
-    let state = of_secret.map(|edge| match edge.state {
-        EdgeState::Missing { why, .. } | EdgeState::Unknown { why } => why,
-        EdgeState::There => String::new(),
-    });
-    state.into_iter().filter(|why| !why.is_empty()).collect()
+    let of_vault = EdgeNode::new("Vault", vault.id.name());
+    match grants::secret_edge(&found.survey, &of_vault, vault, secret).state {
+        EdgeState::Missing { why, .. } | EdgeState::Unknown { why } => vec![why],
+        EdgeState::There => Vec::new(),
+    }
 }
 
 fn document(way: &Way) -> Value {
     let reader = &way.reader;
     json!({
         "principal": way.principal, "principalId": reader.principal_id, "kind": way.kind, "grant": reader.grant.shown(),
-        "conditional": reader.grant.is_conditional(), "throughGroup": reader.group, "groupName": way.group, "deniedBy": reader.denied,
+        "conditional": reader.grant.condition().is_some(), "condition": condition(&reader.grant), "throughGroup": reader.group, "groupName": way.group, "deniedBy": reader.denied,
         "users": way.users.iter().map(|user| json!({
             "workload": user.workload, "pods": user.pods, "by": user.by, "doubt": user.doubt,
         })).collect::<Vec<_>>(),
     })
+}
+
+/// What a condition means for the secret; None: there is none.
+fn condition(grant: &Grant) -> Option<&'static str> {
+    grant.condition().map(|_| grant.passes().word())
 }
 
 fn shown(ways: &[Way], remarks: &[String], vault: &Vault, secret: &str, width: Option<u16>) -> Text {
@@ -90,6 +94,11 @@ fn shown(ways: &[Way], remarks: &[String], vault: &Vault, secret: &str, width: O
         let mut grant = way.reader.grant.shown();
         if let Some(group) = &way.group {
             grant = format!("{grant}, through the group {group}");
+        }
+        match way.reader.grant.passes() {
+            Passes::Yes => {}
+            Passes::No => grant = format!("{grant}; the condition keeps {secret} out"),
+            Passes::Unknown => grant = format!("{grant}; podid does not understand the condition"),
         }
         if let Some(denied) = &way.reader.denied {
             grant = format!("{grant}; taken away by the deny assignment {denied}");

@@ -12,6 +12,7 @@ use crate::{
     inventory::{
         Workload,
         paths::{self, Path},
+        questions,
     },
     output::{Line, Text},
     session::Session,
@@ -39,9 +40,11 @@ pub async fn why(session: &Session, wanted: &Why) -> Result<Exit, Failure> {
     let mounted = meant.iter().flat_map(|workload| &workload.mounts).filter_map(|mount| mount.secrets.vault.clone());
     let vaults: Vec<_> = mounted.chain(vault.clone()).collect::<std::collections::BTreeSet<_>>().into_iter().collect();
     let vaults: Vec<_> = vaults.iter().filter_map(|name| found.survey.azure.vault(name).cloned()).collect();
+    let questions = questions::of_secret(meant.into_iter(), &vaults, &wanted.secret, &found.survey);
     session
         .unless_interrupted(async {
-            found.ask_readers(&vaults, &wanted.secret).await;
+            found.ask_names(&vaults, &wanted.secret).await;
+            found.ask_groups(&questions).await;
             found.ask_credentials(&identities).await;
         })
         .await?;

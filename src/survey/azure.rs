@@ -36,10 +36,15 @@ pub struct AzureSurvey {
     pub credentials: BTreeMap<String, List<FederatedCredential>>,
     /// Of the vaults that were asked for, by their names in lower case.
     pub secrets: BTreeMap<String, VaultContent>,
-    /// Of the groups that were asked for, by their object ids in lower case.
+    /// Of the groups that were asked for, also by the groups in them, by the groups' object ids in lower case.
     pub members: BTreeMap<String, List<Principal>>,
+    /// The groups of the service principals that were asked for, also by the groups that these are in, by the principals' object ids in lower
+    /// case.
+    pub groups: BTreeMap<String, List<Principal>>,
     /// Names of principals that were asked for, by their object ids in lower case.
     pub names: BTreeMap<String, Principal>,
+    /// The object id of this login, which is not a group.
+    pub caller: Option<String>,
     /// The other subscriptions in which vaults were looked for, by their ids.
     pub searched: Vec<String>,
     /// What was left out on purpose.
@@ -68,17 +73,20 @@ impl IdentityIndex {
 
 /// In how many other subscriptions vaults are looked for: each is a request of its own.
 const MOST_SUBSCRIPTIONS: usize = 30;
+/// How many principals are asked for their groups, each by a request of its own.
+const MOST_PRINCIPALS: usize = 20;
 
 impl AzureSurvey {
     pub async fn read(azure: &Read, scope: &Scope<'_>) -> Self {
         let at = scope.subscription;
-        let (cluster, identities, grants, roles, denials, vaults) = futures::join!(
+        let (cluster, identities, grants, roles, denials, vaults, caller) = futures::join!(
             of_cluster(azure, scope.cluster),
             azure.identities(at),
             azure.role_grants(at),
             azure.role_rights(at),
             azure.deny_assignments(at),
             azure.vaults(at),
+            azure.caller(),
         );
         Self {
             subscription: Some(at.subscription_id().to_owned()),
@@ -87,6 +95,7 @@ impl AzureSurvey {
             roles: List::of(rights::ROLES.what, roles),
             denials: List::of(rights::DENIALS.what, denials),
             vaults: List::of(rights::VAULTS.what, vaults),
+            caller: caller.ok().map(|caller| caller.object_id),
             ..cluster
         }
     }
@@ -175,7 +184,11 @@ impl AzureSurvey {
         }
         for vault in found {
             if vault.rbac {
-                let (grants, denials) = futures::join!(azure.role_grants(&vault.id), azure.deny_assignments(&vault.id));
+                let subscription = ArmId::subscription(vault.id.subscription_id());
+                let (grants, denials, roles) =
+                    futures::join!(azure.role_grants(&vault.id), azure.deny_assignments(&vault.id), azure.role_rights(&subscription));
+                // custom roles are those of a subscription
+                self.roles.extend(List::of(rights::ROLES.what, roles));
                 let what = format!("{} at the vault {}", rights::GRANTS.what, vault.id.name());
                 self.grants.extend(List::of(&what, grants));
                 self.denials.extend(List::of(rights::DENIALS.what, denials));
@@ -191,6 +204,41 @@ impl AzureSurvey {
             (group.to_ascii_lowercase(), List::of(&what, azure.group_members(group).await))
         });
         self.members.extend(join_all(of_groups).await);
+    }
+
+    /// Asks the directory for the groups of these service principals.
+    pub async fn read_groups(&mut self, azure: &Read, principals: &BTreeSet<String>) {
+        let is_new = |principal: &&String| !self.groups.contains_key(&principal.to_ascii_lowercase());
+        let wanted: Vec<&String> = principals.iter().filter(is_new).collect();
+        let identities = &self.identities;
+        let asked = wanted.iter().take(MOST_PRINCIPALS).map(|principal| async move {
+            let identity = identities.iter().find(|one| one.principal_id.eq_ignore_ascii_case(principal));
+            let what = match identity {
+                Some(identity) => format!("groups of the identity {}", identity.id.name()),
+                None => format!("groups of the principal {principal}"),
+            };
+            (principal.to_ascii_lowercase(), List::of(&what, azure.groups_of(principal).await))
+        });
+        let found = join_all(asked).await;
+        if wanted.len() > MOST_PRINCIPALS {
+            let what = format!("groups of {} more principals", wanted.len() - MOST_PRINCIPALS);
+            let why = format!("each is a request of its own, and at most {MOST_PRINCIPALS} are sent");
+            self.not_asked.push(Gap { what, why });
+        }
+        for group in found.iter().flat_map(|(_, groups)| groups.iter()) {
+            self.names.entry(group.id.to_ascii_lowercase()).or_insert_with(|| group.clone());
+        }
+        self.groups.extend(found);
+    }
+
+    /// Whether a principal is in a group, itself or by another group. None: neither of the two was asked for, or it could not be read.
+    pub fn is_member(&self, principal: &str, group: &str) -> Option<bool> {
+        let has = |list: &List<Principal>, id: &str| match list.iter().any(|one| one.id.eq_ignore_ascii_case(id)) {
+            true => Some(true),
+            false => list.is_whole().then_some(false),
+        };
+        let by_groups = self.groups.get(&principal.to_ascii_lowercase()).and_then(|list| has(list, group));
+        by_groups.or_else(|| self.members.get(&group.to_ascii_lowercase()).and_then(|list| has(list, principal)))
     }
 
     /// Asks the directory for the names of these principals.
@@ -214,7 +262,7 @@ impl AzureSurvey {
         ];
         let asked = self.credentials.values().filter_map(|list| list.gap.as_ref());
         let secrets = self.secrets.values().filter_map(|content| content.secrets.gap.as_ref());
-        let members = self.members.values().filter_map(|list| list.gap.as_ref());
+        let members = self.members.values().chain(self.groups.values()).filter_map(|list| list.gap.as_ref());
         lists.into_iter().flatten().chain(asked).chain(members).chain(secrets).chain(&self.not_asked)
     }
 }

@@ -62,6 +62,11 @@ pub static NAMES: AzureRead = AzureRead {
     without: Some("principals that are not identities of the subscription are shown by their ids"),
     ..control("names of principals", "Directory.Read.All")
 };
+pub static GROUPS: AzureRead = AzureRead {
+    plane: Plane::Directory,
+    without: Some("whether an identity has a right through a group is not known"),
+    ..control("groups of identities", "Application.Read.All")
+};
 pub static MEMBERS: AzureRead = AzureRead {
     plane: Plane::Directory,
     without: Some("whether a principal may read through a group is not known"),
@@ -82,6 +87,7 @@ pub static AZURE: &[&AzureRead] = &[
     &SUBSCRIPTIONS,
     &SECRETS,
     &NAMES,
+    &GROUPS,
     &MEMBERS,
 ];
 

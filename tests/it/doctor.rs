@@ -1,6 +1,7 @@
 //! `podid doctor`: single faults are planted behind podid's back, it names exactly that link, and the command that it prints mends it. Sound
 //! chains have no error. workload_id.rs asks it at each of its own faults.
 
+mod access;
 mod delivered;
 mod sides;
 mod whole;
@@ -74,6 +75,18 @@ fn policies(world: &World, permissions: &[&str]) {
     world.arm("PUT", &vault, Some(found)).ok();
 }
 
+/// Makes the identity's policy one that Key Vault does not count.
+fn foreign_policy(world: &World, field: &str) {
+    let vault = format!("{}?api-version=2023-07-01", world.vault_id(VAULT));
+    let mut found = world.arm("GET", &vault, None).ok();
+    let principal = world.arm("GET", &identity(world), None).ok()["properties"]["principalId"].clone();
+    let tenant = found["properties"]["tenantId"].clone();
+    let counts = |one: &&mut Value| one["objectId"] == principal && one["tenantId"] == tenant && one["applicationId"].is_null();
+    let own = found["properties"]["accessPolicies"].as_array_mut().unwrap().iter_mut().find(counts);
+    own.unwrap()[field] = json!("00000000-0000-4000-8000-00000000c0de");
+    world.arm("PUT", &vault, Some(found)).ok();
+}
+
 fn identity(world: &World) -> String {
     format!("{}?api-version=2023-01-31", world.identity_id("shop-mid"))
 }
@@ -140,6 +153,12 @@ fn faults() -> Vec<Fault> {
             w.arm("PUT", &identity(w), Some(json!({ "location": "westeurope" }))).ok();
         }),
         fault("policy missing", "grant", "PODID6001", "is missing", |w| policies(w, &[])),
+        fault("policy of another tenant", "grant", "PODID6001", "is for the tenant 00000000-0000-4000-8000-00000000c0de", |w| {
+            foreign_policy(w, "tenantId");
+        }),
+        fault("policy for an application", "grant", "PODID6001", "through the application 00000000-0000-4000-8000-00000000c0de", |w| {
+            foreign_policy(w, "applicationId");
+        }),
         fault("policy without get", "grant", "PODID6001", "lacks the permission `get`", |w| policies(w, &["list"])),
         Fault {
             mend: Some(|w| secret(w, json!({ "enabled": true }))),

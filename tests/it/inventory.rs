@@ -102,7 +102,7 @@ fn why_names_the_first_edge_that_is_missing() {
     world.arm("PUT", &policies, Some(json!({ "properties": { "accessPolicies": [entry] } }))).ok();
     let broken = why(3);
     assert!(broken.contains("no access policy of myk8skv lets Identity aks2kvIdentity get secrets"), "{broken}");
-    assert!(broken.contains("podid vault grant myk8skv --to identity/aks2kvIdentity"), "{broken}");
+    assert!(broken.contains("podid vault grant --vault myk8skv --to identity/aks2kvIdentity"), "{broken}");
     // the binding goes: an earlier edge, which is named in its place
     world
         .kube("DELETE", CONTEXT, "/apis/aadpodidentity.k8s.io/v1/namespaces/default/azureidentitybindings/azure-pod-identity-binding", None)

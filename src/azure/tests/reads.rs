@@ -219,3 +219,31 @@ async fn a_flexible_credential_has_its_expression_where_the_preview_is_there() {
         assert_eq!(found[1].claims_matching_expression.as_deref(), is_there.then_some(EXPRESSION));
     }
 }
+
+#[tokio::test]
+async fn groups_are_read_page_by_page_and_roles_of_the_directory_are_none() {
+    const GRAPH: &str = "graph.microsoft.com";
+    let one = |kind: &str, id: &str| json!({ "@odata.type": format!("#microsoft.graph.{kind}"), "id": id, "displayName": id });
+    let fake = Fake::new(move |seen, _| match (seen.host.as_str(), seen.path.as_str()) {
+        (GRAPH, "/v1.0/servicePrincipals/web/transitiveMemberOf") => {
+            let next = format!("https://{GRAPH}/v1.0/servicePrincipals/web/transitiveMemberOf?$skiptoken=2");
+            reply(200, json!({ "value": [one("group", "team"), one("directoryRole", "readers")], "@odata.nextLink": next }))
+        }
+        (GRAPH, "/v1.0/servicePrincipals/web/transitiveMemberOf?$skiptoken=2") => reply(200, json!({ "value": [one("group", "outer")] })),
+        (GRAPH, "/v1.0/servicePrincipals/gone/transitiveMemberOf") => error(404, "Request_ResourceNotFound", "no"),
+        (GRAPH, "/v1.0/servicePrincipals/hidden/transitiveMemberOf") => error(403, "Authorization_RequestDenied", "no"),
+        // a list of v1.0 has no service principals
+        (GRAPH, "/beta/groups/team/transitiveMembers") => {
+            reply(200, json!({ "value": [one("group", "inner"), one("servicePrincipal", "web")] }))
+        }
+        _ => pass(),
+    })
+    .await;
+    let read = fake.azure().read();
+    let ids = |all: Vec<crate::azure::Principal>| all.into_iter().map(|one| one.id).collect::<Vec<_>>();
+    assert_eq!(ids(read.groups_of("web").await.unwrap()), ["team", "outer"]);
+    assert_eq!(ids(read.groups_of("gone").await.unwrap()), Vec::<String>::new());
+    assert!(matches!(read.groups_of("hidden").await, Err(Error::Forbidden { .. })));
+    assert_eq!(ids(read.group_members("team").await.unwrap()), ["web"]);
+    assert!(read.groups_of("../me").await.is_err());
+}

@@ -1,11 +1,9 @@
 //! What `doctor` looks at beyond a proof: whether identity, vault and right are there, by what a survey listed. What was not listed is no
 //! fault.
 
-use super::{
-    right::{Right, right},
-    words::{self, words},
-};
+use super::words::{self, words};
 use crate::{
+    access::{self, Verdict},
     azure::{ArmId, Identity, Vault},
     chain::{
         link::{self, Check, Heals, Link, MissingLink, Reason},
@@ -110,45 +108,84 @@ fn look_at_vault(view: &View<'_>, _: &Link) -> Option<Reason> {
     })
 }
 
+/// Of each secret that the pods get, whether the identity may read it; of a workload whose secrets are not known, of the vault as a whole.
+fn verdicts<'a>(view: &'a View<'_>, identity: &Identity, vault: &Vault) -> Vec<(&'a str, Verdict)> {
+    let (Some(survey), Some(delivered)) = (view.survey, view.delivered) else { return Vec::new() };
+    let names: Vec<&str> = delivered.objects.iter().filter(|o| o.kind.is_secret()).map(|o| o.name.as_str()).collect();
+    if names.is_empty() {
+        return vec![("", access::verdict(survey, vault, &identity.principal_id, None))];
+    }
+    names.iter().map(|name| (*name, access::verdict(survey, vault, &identity.principal_id, Some(name)))).collect()
+}
+
 fn look_at_right(view: &View<'_>, link: &Link) -> Option<Reason> {
     let (identity, vault, delivered) = (identity(view)?, vault(view)?, view.delivered?);
     let (name, of) = (identity.id.name(), vault.id.name());
-    let names: Vec<&str> = delivered.objects.iter().filter(|o| o.kind.is_secret()).map(|o| o.name.as_str()).collect();
-    let give = || format!("Give it the right: {}.", view.again(&link.again));
-    match right(view.survey?, vault, &identity.principal_id, &names) {
-        Right::Given(_) | Right::Unknown => None,
-        Right::Denied(by) => {
-            let what = format!("the deny assignment {by} keeps the identity {name} from reading the secrets of the vault {of}");
+    let all = verdicts(view, identity, vault);
+    let is_worst = |rank: u8| all.iter().filter(move |(_, verdict)| weight(verdict) == rank);
+    let rank = all.iter().map(|(_, verdict)| weight(verdict)).max()?;
+    let secrets = named(is_worst(rank).map(|(secret, _)| *secret));
+    let what_of =
+        if is_worst(rank).count() == all.len() { format!("the secrets of the vault {of}") } else { format!("{secrets} of the vault {of}") };
+    match is_worst(rank).next().map(|(_, verdict)| verdict)? {
+        Verdict::Given(_) | Verdict::Unknown { .. } => None,
+        Verdict::Denied { by, .. } => {
+            let what = format!("the deny assignment {by} keeps the identity {name} from reading {what_of}");
             broken(MissingLink::new(link::GRANT, what).page(&pages::DENIED).hint(words::CHANGE_DENIAL))
         }
-        Right::Conditional(found) => {
-            let what = format!("the identity {name} may read the secrets of the vault {of} only under a condition ({})", found.role);
+        verdict @ (Verdict::KeptOut(reader) | Verdict::NotUnderstood(reader)) => {
+            let what =
+                format!("the identity {name} may read the secrets of the vault {of} only under a condition ({})", reader.grant.short());
             let missing = MissingLink::new(link::GRANT, what).page(&pages::CONDITION);
-            let missing = match found.is_kept_out {
-                Some(true) => missing.because("the condition keeps a secret out that the pods get"),
-                _ => missing.severity(Severity::Warning).because("podid does not understand the condition"),
+            let condition = reader.grant.condition().unwrap_or_default();
+            let missing = match verdict {
+                Verdict::KeptOut(_) => missing.because(format!("the condition keeps out {secrets}, which the pods get: {condition}")),
+                _ => missing.severity(Severity::Warning).because(format!("podid does not understand the condition: {condition}")),
             };
-            // Azure allows one assignment of a role at a scope: one of somebody else is changed only with consent
-            let more: &[&str] = if found.is_at_vault && !found.is_own { &["--adopt"] } else { &[] };
+            let more: &[&str] = if reader.is_in_the_way(vault) { &["--adopt"] } else { &[] };
             let give = view.commands.write_again(&view.bound.app, delivered.by, &link.again, more);
             let look = format!("az role assignment list --scope {} --include-inherited --query \"[].condition\"", vault.id);
             broken(missing.hint(format!("Give the right without a condition: {give}. Look at the condition first: `{look}`.")))
         }
-        Right::Missing(other) => {
-            let missing = MissingLink::new(link::GRANT, format!("the identity {name} may not read the secrets of the vault {of}"));
-            broken(other.into_iter().fold(missing, MissingLink::because).hint(give()))
+        Verdict::Missing(near) => {
+            let missing = MissingLink::new(link::GRANT, format!("the identity {name} may not read {what_of}"));
+            let missing = near.iter().fold(missing, MissingLink::because);
+            broken(missing.hint(format!("Give it the right: {}.", view.again(&link.again))))
         }
     }
 }
 
-/// Whether a role or policy that podid does not know gives the right all the same.
-pub fn has_right(view: &View<'_>) -> Option<String> {
-    let (identity, vault, delivered) = (identity(view)?, vault(view)?, view.delivered?);
-    let names: Vec<&str> = delivered.objects.iter().filter(|o| o.kind.is_secret()).map(|o| o.name.as_str()).collect();
-    match right(view.survey?, vault, &identity.principal_id, &names) {
-        Right::Given(how) => Some(how),
-        _ => None,
+/// What is certainly wrong comes before what may be, and nothing is said of what is not known.
+fn weight(verdict: &Verdict) -> u8 {
+    match verdict {
+        Verdict::Given(_) => 0,
+        Verdict::Unknown { .. } => 1,
+        Verdict::NotUnderstood(_) => 2,
+        Verdict::KeptOut(_) => 3,
+        Verdict::Missing(_) => 4,
+        Verdict::Denied { .. } => 5,
     }
+}
+
+/// `the secret conn`, `the secrets conn and key`
+fn named<'a>(secrets: impl Iterator<Item = &'a str>) -> String {
+    let all: Vec<&str> = secrets.collect();
+    let word = if all.len() == 1 { "the secret" } else { "the secrets" };
+    format!("{word} {}", all.join(" and "))
+}
+
+/// By what the identity may read all of its secrets, whoever gave it that.
+pub fn has_right(view: &View<'_>) -> Option<String> {
+    let (identity, vault) = (identity(view)?, vault(view)?);
+    let mut ways = Vec::new();
+    for (_, verdict) in verdicts(view, identity, vault) {
+        let Verdict::Given(reader) = verdict else { return None };
+        let way = reader.way(view.survey?);
+        if !ways.contains(&way) {
+            ways.push(way);
+        }
+    }
+    (!ways.is_empty()).then(|| ways.join(" and "))
 }
 
 /// Secrets outside of their dates, as far as this login may list them.

@@ -21,6 +21,8 @@ mod wide_permissions;
 use check::Lint;
 pub use evidence::{Cluster, Evidence};
 
+use std::collections::BTreeSet;
+
 pub static ALL: &[&Lint] = &[
     &shared_identities::LINT,
     &several_apps::LINT,
@@ -37,3 +39,8 @@ pub static ALL: &[&Lint] = &[
     &public_vaults::LINT,
     &retired_modes::LINT,
 ];
+
+/// The principals whose groups decide what the checks find.
+pub fn undecided(cluster: &Cluster<'_>) -> BTreeSet<String> {
+    operator_roles::undecided(cluster).into_iter().chain(wide_permissions::undecided(cluster)).collect()
+}

@@ -1,7 +1,18 @@
 //! Roles by which a cluster may put any identity of a group or subscription on its nodes.
 
-use super::{check::Lint, evidence::Evidence};
-use crate::{azure::ArmId, chain::page::Page, doctor::finding::Finding, modes, resources::roles};
+use super::{
+    check::Lint,
+    evidence::{Cluster, Evidence},
+};
+use crate::{
+    access::{self, Holder},
+    azure::{self, ArmId, RoleGrant},
+    chain::page::Page,
+    doctor::finding::Finding,
+    inventory, modes,
+    resources::roles,
+};
+use std::collections::BTreeSet;
 
 static PAGE: Page = Page::warning(
     9002,
@@ -24,23 +35,18 @@ fn run(evidence: &Evidence<'_>) -> Vec<Finding> {
         }
     }
     let Some(cluster) = evidence.cluster else { return found };
-    let operator = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
-    let of_cluster = cluster.survey.azure.cluster.as_ref();
-    let principals: Vec<&str> = of_cluster
-        .into_iter()
-        .flat_map(|one| one.kubelet.iter().map(|kubelet| kubelet.object_id.as_str()).chain(one.control_plane_principal_id.as_deref()))
-        .collect();
-    for grant in cluster.survey.azure.grants.iter().filter(|grant| grant.role.eq_ignore_ascii_case(operator)) {
-        let is_wide =
-            ArmId::parse(&grant.scope).is_none_or(|id| id.name().eq_ignore_ascii_case(id.group_name().unwrap_or(id.subscription_id())));
-        // the identities in the nodes' group are the cluster's own
-        let nodes = of_cluster.and_then(|one| one.node_resource_group.as_deref());
-        let own = nodes.is_some_and(|nodes| {
-            ArmId::parse(&grant.scope).is_some_and(|id| id.group_name().is_some_and(|group| group.eq_ignore_ascii_case(nodes)))
-        });
-        if is_wide && !own && principals.iter().any(|principal| principal.eq_ignore_ascii_case(&grant.principal_id)) {
-            let name = of_cluster.map(|one| one.id.name()).unwrap_or_default();
-            let what = format!("the cluster {name} has Managed Identity Operator at {}", grant.scope);
+    let azure = &cluster.survey.azure;
+    let Some(of_cluster) = &azure.cluster else { return found };
+    let name = of_cluster.id.name();
+    let mut known: BTreeSet<&str> = BTreeSet::new();
+    for (principal, _) in inventory::operating(cluster.survey) {
+        for Holder { grant, group } in access::grants_of(azure, principal) {
+            if !is_wide(grant, of_cluster) || !known.insert(&grant.id) {
+                continue;
+            }
+            let through =
+                group.map(|id| format!(", through the group {}", access::shown_principal(cluster.survey, id))).unwrap_or_default();
+            let what = format!("the cluster {name} has Managed Identity Operator at {}{through}", grant.scope);
             let remove = format!("az role assignment delete --ids {}", grant.id);
             found.push(
                 Finding::new(&PAGE, format!("cluster/{name}"), what)
@@ -49,4 +55,25 @@ fn run(evidence: &Evidence<'_>) -> Vec<Finding> {
         }
     }
     found
+}
+
+/// Whether a role assignment is one of Managed Identity Operator at a group, a subscription or above. The identities in the nodes' group are the
+/// cluster's own.
+fn is_wide(grant: &RoleGrant, cluster: &azure::Cluster) -> bool {
+    let scope = ArmId::parse(&grant.scope);
+    let is_place = |id: &ArmId| id.name().eq_ignore_ascii_case(id.group_name().unwrap_or(id.subscription_id()));
+    let of_nodes = |id: &ArmId| match (&cluster.node_resource_group, id.group_name()) {
+        (Some(nodes), Some(group)) => group.eq_ignore_ascii_case(nodes),
+        _ => false,
+    };
+    roles::guid(roles::MANAGED_IDENTITY_OPERATOR).is_some_and(|guid| grant.role.eq_ignore_ascii_case(guid))
+        && scope.is_none_or(|id| is_place(&id) && !of_nodes(&id))
+}
+
+/// The principals of the cluster whose groups decide what is found.
+pub(super) fn undecided(cluster: &Cluster<'_>) -> BTreeSet<String> {
+    let azure = &cluster.survey.azure;
+    let Some(of_cluster) = &azure.cluster else { return BTreeSet::new() };
+    let all = inventory::operating(cluster.survey).into_iter().map(|(principal, _)| principal);
+    all.filter(|principal| access::is_undecided(azure, principal, |grant| is_wide(grant, of_cluster))).map(str::to_owned).collect()
 }

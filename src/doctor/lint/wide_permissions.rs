@@ -1,7 +1,16 @@
 //! Identities of workloads that may do more with secrets than read those that they are told.
 
-use super::{check::Lint, evidence::Evidence};
-use crate::{chain::page::Page, doctor::finding::Finding};
+use super::{
+    check::Lint,
+    evidence::{Cluster, Evidence},
+};
+use crate::{
+    access::{self, AzureRight, Holder},
+    azure::{PolicyEntry, RoleGrant, Vault},
+    chain::page::Page,
+    doctor::finding::Finding,
+};
+use std::collections::BTreeSet;
 
 static PAGE: Page = Page::warning(
     9010,
@@ -14,8 +23,6 @@ static PAGE: Page = Page::warning(
 
 pub static LINT: Lint = Lint { name: "wide-permissions", pages: &[&PAGE], run };
 
-const SET: &str = "Microsoft.KeyVault/vaults/secrets/setSecret/action";
-
 fn run(evidence: &Evidence<'_>) -> Vec<Finding> {
     let Some(cluster) = evidence.cluster else { return Vec::new() };
     let azure = &cluster.survey.azure;
@@ -27,7 +34,8 @@ fn run(evidence: &Evidence<'_>) -> Vec<Finding> {
     let mut found = Vec::new();
     for vault in azure.vaults.iter().filter(|vault| vaults.contains(&vault.id.name().to_ascii_lowercase())) {
         let of = vault.id.name();
-        for policy in vault.policies.iter().filter(|policy| !vault.rbac && principals.contains(&policy.object_id.to_ascii_lowercase())) {
+        let is_used = |policy: &&PolicyEntry| vault.counts(policy) && principals.contains(&policy.object_id.to_ascii_lowercase());
+        for policy in vault.policies.iter().filter(|policy| !vault.rbac && is_used(policy)) {
             let more: Vec<&str> = policy.secrets.iter().map(String::as_str).filter(|one| !one.eq_ignore_ascii_case("get")).collect();
             if !more.is_empty() {
                 let who = name(&policy.object_id);
@@ -39,17 +47,32 @@ fn run(evidence: &Evidence<'_>) -> Vec<Finding> {
                 );
             }
         }
-        let covering = azure.grants.iter().filter(|grant| vault.rbac && grant.covers(&vault.id));
-        for grant in covering.filter(|grant| principals.contains(&grant.principal_id.to_ascii_lowercase())) {
-            let role = azure.roles.iter().find(|role| role.role == grant.role);
-            if let Some(role) = role.filter(|role| role.allows_data(SET)) {
-                let who = name(&grant.principal_id);
-                let what = format!("the identity {who} may change the secrets of the vault {of} ({} at {})", role.name, grant.scope);
+        for principal in principals.iter().filter(|_| vault.rbac) {
+            for Holder { grant, group } in access::grants_of(azure, principal) {
+                if !grant.covers(&vault.id) || access::allows(azure, &grant.role, AzureRight::ChangeSecrets) != Some(true) {
+                    continue;
+                }
+                let (who, role) = (name(principal), access::role_name(azure, &grant.role));
+                let through =
+                    group.map(|id| format!(", through the group {}", access::shown_principal(cluster.survey, id))).unwrap_or_default();
+                let what = format!("the identity {who} may change the secrets of the vault {of} ({role} at {}{through})", grant.scope);
+                let instead = if group.is_some() { "take it out of the group" } else { "remove the role" };
                 found.push(Finding::new(&PAGE, format!("vault/{of}"), what).hint(format!(
-                    "Give it Key Vault Secrets User: `podid vault grant --vault {of} --to identity/{who}`; then remove the role."
+                    "Give it Key Vault Secrets User: `podid vault grant --vault {of} --to identity/{who}`; then {instead}."
                 )));
             }
         }
     }
     found
+}
+
+/// The identities of workloads whose groups decide what is found.
+pub(super) fn undecided(cluster: &Cluster<'_>) -> BTreeSet<String> {
+    let (azure, names) = (&cluster.survey.azure, cluster.vaults());
+    let vaults: Vec<&Vault> =
+        azure.vaults.iter().filter(|vault| vault.rbac && names.contains(&vault.id.name().to_ascii_lowercase())).collect();
+    let changes = |grant: &RoleGrant| {
+        vaults.iter().any(|vault| grant.covers(&vault.id)) && access::allows(azure, &grant.role, AzureRight::ChangeSecrets) == Some(true)
+    };
+    cluster.principals().into_iter().filter(|principal| access::is_undecided(azure, principal, changes)).collect()
 }

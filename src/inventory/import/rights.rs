@@ -2,11 +2,11 @@
 
 use super::Import;
 use crate::{
+    access::{self, Verdict},
     azure::{
         ArmId, Identity, ObjectKind, RoleGrant, Vault,
         id::{IDENTITY, VAULT},
     },
-    inventory::access,
     resources::roles,
 };
 use serde_json::{Map, Value, json};
@@ -23,11 +23,7 @@ impl Import<'_> {
             self.further_permissions(identity, vault);
             return;
         }
-        let own = access::expanded(self.survey, vault, None);
-        let reads = |reader: &&access::Reader| {
-            reader.principal_id.eq_ignore_ascii_case(&identity.principal_id) && reader.denied.is_none() && !reader.grant.is_conditional()
-        };
-        if own.iter().any(|reader| reads(&reader)) {
+        if let Verdict::Given(_) = access::verdict(self.survey, vault, &identity.principal_id, None) {
             workload.insert("vaultAccess".into(), json!("none"));
         }
     }
@@ -48,7 +44,7 @@ impl Import<'_> {
             let guid = roles::guid(roles::SECRETS_USER).unwrap_or_default();
             return self.grants_of(identity).any(|grant| grant.is_at(&vault.id) && grant.role.eq_ignore_ascii_case(guid));
         }
-        vault.policy_of(&identity.principal_id).is_some_and(|entry| entry.of(ObjectKind::Secret).iter().any(|word| is_get(word)))
+        vault.policy_of(&identity.principal_id).is_some_and(|entry| entry.of(ObjectKind::Secret).iter().any(|word| access::is_get(word)))
     }
 
     /// An entry may allow more than `get`, and podid neither adds nor takes that.
@@ -56,7 +52,7 @@ impl Import<'_> {
         let Some(entry) = vault.policy_of(&identity.principal_id) else { return };
         let mut more = Vec::new();
         for kind in [ObjectKind::Secret, ObjectKind::Key, ObjectKind::Cert] {
-            let further = |word: &&String| !(kind.is_secret() && is_get(word));
+            let further = |word: &&String| !(kind.is_secret() && access::is_get(word));
             let words: Vec<String> = entry.of(kind).iter().filter(further).map(|word| word.to_ascii_lowercase()).collect();
             if !words.is_empty() {
                 more.push(format!("{} of {}", words.join(" and "), kind.plural()));
@@ -98,7 +94,7 @@ impl Import<'_> {
         let mut found: Vec<(String, String)> = Vec::new();
         let mut left_out = Vec::new();
         for grant in self.grants_of(identity).filter(|grant| !is_reader(grant)) {
-            let role = access::role_name(self.survey, &grant.role);
+            let role = access::role_name(&self.survey.azure, &grant.role);
             let why = match (&grant.condition, ArmId::parse(&grant.scope)) {
                 (Some(_), _) => "a spec has no conditions",
                 (None, Some(scope)) if scope.subscription_id().eq_ignore_ascii_case(self.place.cluster.subscription_id()) => {
@@ -117,8 +113,4 @@ impl Import<'_> {
             workload.insert("roles".into(), Value::Array(all));
         }
     }
-}
-
-fn is_get(word: &str) -> bool {
-    word.eq_ignore_ascii_case("get") || word.eq_ignore_ascii_case("all")
 }

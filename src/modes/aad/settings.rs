@@ -1,6 +1,7 @@
 //! The settings that both modes of AAD Pod Identity have: fields of a workload, and flags of `podid bind`.
 
 use crate::{
+    access::AzureRight,
     azure::ArmId,
     chain::found::{ClusterRoles, RolePlace},
     engine::{fault::Fault, key::Key},
@@ -141,10 +142,8 @@ pub fn operator_scope(bind: &Bind, graph: &mut Graph<'_>, identity: &Key) -> Res
 
 /// The word of `operatorScope` for where a principal has Managed Identity Operator, or what it needs of it; None: at the identity, or nowhere.
 pub fn operator_word(found: &ClusterRoles<'_>, principal: Option<&str>, identity: &ArmId) -> Option<&'static str> {
-    /// The right by which an identity is put on a machine.
-    const ASSIGN: &str = "Microsoft.ManagedIdentity/userAssignedIdentities/assign/action";
     let guid = roles::guid(roles::MANAGED_IDENTITY_OPERATOR).unwrap_or_default();
-    match found.place(principal, (guid, ASSIGN), identity)? {
+    match found.place(principal, (guid, AzureRight::HandOut), identity)? {
         RolePlace::Here => None,
         RolePlace::Above(scope) if scope.group_name().is_some() => Some(RESOURCE_GROUP),
         RolePlace::Above(_) => Some(SUBSCRIPTION),

@@ -1,6 +1,7 @@
 //! From the AzureIdentities and AzureIdentityBindings of a cluster back to the requests that would have made them.
 
 use crate::{
+    access::AzureRight,
     azure::{ArmId, RoleAssignment},
     chain::{
         found::{Found, RolePlace},
@@ -18,9 +19,6 @@ use crate::{
     spec::{reference::NameOrId, request::Bind},
 };
 use serde_json::Value;
-
-/// What MIC does with the nodes (role-assignment page of aad-pod-identity).
-const MACHINES: &str = "Microsoft.Compute/virtualMachineScaleSets/write";
 
 /// An AzureIdentity that podid made and did not bind yet counts as one whose binding is still to come.
 pub(super) fn binds(found: &Found<'_>, mode: &'static str) -> Vec<Bind> {
@@ -85,7 +83,7 @@ fn contributor_scope(found: &Found<'_>) -> Option<&'static str> {
             |a: &RoleAssignment| role::guid_of(&a.role_definition_id).eq_ignore_ascii_case(guid) && a.scope.group_name().is_none();
         return found.own_assignments().any(is_wide).then_some(SUBSCRIPTION);
     };
-    match roles.place(roles.nodes, (guid, MACHINES), roles.node_group?)? {
+    match roles.place(roles.nodes, (guid, AzureRight::ChangeNodes), roles.node_group?)? {
         RolePlace::Here => None,
         RolePlace::Above(_) => Some(SUBSCRIPTION),
         RolePlace::Elsewhere => Some(NO_ROLE),

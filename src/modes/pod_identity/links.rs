@@ -2,6 +2,7 @@
 //! (texts of aad-pod-identity 1.8).
 
 use crate::{
+    access::AzureRight,
     chain::{
         facts::Bound,
         ground,
@@ -27,7 +28,8 @@ const ASSIGNED_WITHIN: Duration = Duration::from_secs(240);
 pub(super) fn links(bound: &Bound) -> Vec<Link> {
     let again = bind(bound);
     let mut links = ground::of_identity(bound, &again);
-    for role in [roles::MANAGED_IDENTITY_OPERATOR, roles::VIRTUAL_MACHINE_CONTRIBUTOR] {
+    let needed = [(roles::MANAGED_IDENTITY_OPERATOR, AzureRight::HandOut), (roles::VIRTUAL_MACHINE_CONTRIBUTOR, AzureRight::ChangeNodes)];
+    for (role, right) in needed {
         if aad::has_from_elsewhere(bound, role) {
             continue;
         }
@@ -38,6 +40,7 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
                     place: aad::role_place,
                     missing: "is not assigned, so MIC cannot put the identity on the nodes",
                     spreads: true,
+                    right: Some(right),
                     ..Resource::of(Role::KIND)
                 })
                 .symptoms(texts::OF_ROLES),

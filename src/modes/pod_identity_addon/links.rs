@@ -2,6 +2,7 @@
 
 use super::{pages, preflight::ADDON};
 use crate::{
+    access::AzureRight,
     chain::{
         facts::Bound,
         ground,
@@ -54,6 +55,7 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
                 place: aad::role_place,
                 missing: "is not assigned, so AKS cannot put the identity on the nodes",
                 spreads: true,
+                right: Some(AzureRight::HandOut),
                 ..Resource::of(Role::KIND)
             },
         ));

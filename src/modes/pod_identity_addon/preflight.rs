@@ -3,7 +3,7 @@
 
 use crate::{
     azure::{
-        ArmId, PodIdentity, RoleAssignment, clusters,
+        ArmId, AssignedRole, PodIdentity, clusters,
         obstacles::{Effect, KUBENET, pod_identity_obstacles},
         pod_identities::entries,
     },
@@ -138,8 +138,8 @@ async fn poisoned(planned: &Planned<'_>, document: &Value, others: &[PodIdentity
             Ok(Some(_)) => {
                 let Some(principal) = principal else { continue };
                 let subscription = ArmId::subscription(id.subscription_id());
-                let Ok(assignments) = planned.reader.azure.role_assignments_below(&subscription).await else { continue };
-                if lacks_operator(&assignments, principal, &id) {
+                let Ok(assigned) = planned.reader.azure.assigned_roles_below(&subscription, principal).await else { continue };
+                if lacks_operator(&assigned, &id) {
                     let what = format!("leads to the identity {}, on which the control plane lacks Managed Identity Operator", id.name());
                     found.push((entry.clone(), what));
                 }
@@ -157,42 +157,40 @@ fn control_plane(document: &Value) -> Option<&str> {
     own.or_else(assigned)
 }
 
-/// Whether no assignment of the principal lets it assign the identity. A custom role may, so that it counts.
-fn lacks_operator(assignments: &[RoleAssignment], principal: &str, id: &ArmId) -> bool {
-    let covers = |scope: &ArmId| {
-        let (scope, id) = (scope.folded(), id.folded());
-        id == scope || id.starts_with(&format!("{scope}/"))
+/// Whether none of the principal's roles, its groups' among them, lets it assign the identity. A custom role may, so that it counts.
+fn lacks_operator(assigned: &[AssignedRole], id: &ArmId) -> bool {
+    let covers = |scope: &str| {
+        let (scope, id) = (scope.trim_end_matches('/').to_ascii_lowercase(), id.folded());
+        let is_above = scope.is_empty() || scope.starts_with("/providers/microsoft.management/");
+        is_above || id == scope || id.starts_with(&format!("{scope}/"))
     };
-    let mut on_it = assignments.iter().filter(|a| a.principal_id.eq_ignore_ascii_case(principal) && covers(&a.scope));
-    !on_it.any(|a| roles::name(guid_of(&a.role_definition_id)).is_none_or(|role| ASSIGNING.contains(&role)))
+    let mut on_it = assigned.iter().filter(|one| covers(&one.scope));
+    !on_it.any(|one| roles::name(guid_of(&one.role_definition_id)).is_none_or(|role| ASSIGNING.contains(&role)))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     fn id(name: &str) -> ArmId {
         ArmId::resource("s", "g", "Microsoft.ManagedIdentity/userAssignedIdentities", name)
     }
 
-    fn assigned(role: &str, scope: &ArmId) -> RoleAssignment {
+    fn assigned(role: &str, scope: &str) -> AssignedRole {
         let guid = roles::guid(role).unwrap_or(role);
-        let definition = format!("/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/{guid}");
-        serde_json::from_value(json!({"id": "a", "name": "a", "scope": scope, "role_definition_id": definition, "principal_id": "P",
-            "principal_kind": null, "description": null, "condition": null, "created_on": null}))
-        .unwrap()
+        let role_definition_id = format!("/subscriptions/s/providers/Microsoft.Authorization/roleDefinitions/{guid}");
+        AssignedRole { role_definition_id, principal_id: "p".into(), scope: scope.to_owned(), condition: None, created_on: None }
     }
 
     #[test]
     fn a_role_on_the_identity_or_above_it_lets_the_control_plane_assign_it() {
-        let lacks = |role: &str, scope: &ArmId| lacks_operator(&[assigned(role, scope)], "p", &id("web"));
-        assert!(!lacks("Managed Identity Operator", &id("web")));
-        assert!(!lacks("Contributor", &ArmId::group("s", "g")));
-        assert!(!lacks("00000000-0000-0000-0000-000000000001", &ArmId::subscription("s")), "a custom role may allow it");
-        assert!(lacks("Managed Identity Operator", &id("we")));
-        assert!(lacks("Reader", &id("web")));
-        assert!(lacks_operator(&[], "p", &id("web")));
-        assert!(lacks_operator(&[assigned("Owner", &id("web"))], "other", &id("web")));
+        let lacks = |role: &str, scope: &str| lacks_operator(&[assigned(role, scope)], &id("web"));
+        assert!(!lacks("Managed Identity Operator", id("web").as_str()));
+        assert!(!lacks("Contributor", ArmId::group("s", "g").as_str()));
+        assert!(!lacks("Owner", "/providers/Microsoft.Management/managementGroups/root"));
+        assert!(!lacks("00000000-0000-0000-0000-000000000001", ArmId::subscription("s").as_str()), "a custom role may allow it");
+        assert!(lacks("Managed Identity Operator", id("we").as_str()));
+        assert!(lacks("Reader", id("web").as_str()));
+        assert!(lacks_operator(&[], &id("web")));
     }
 }

@@ -1,8 +1,9 @@
 //! The inventory for people: a table for each kind of thing that is there.
 
 use crate::{
+    access,
     chain::{texts::field, uses::IdentityUse},
-    inventory::{self, Mount, Token, Users, Workload, access, age, origin},
+    inventory::{self, Mount, Token, Users, Workload, age, origin},
     output::{Line, Text, table},
     queries::surveyed::Surveyed,
     resources::{azure_identity::is_namespaced, secret, service_account},
@@ -207,7 +208,8 @@ fn identities(found: &Surveyed, users: &Users<'_>) -> Rows {
         let operators = inventory::operators(&one.id, &found.survey);
         let by = operators.iter().map(|one| {
             let inherited = if one.is_inherited { format!(", inherited from {}", one.scope) } else { String::new() };
-            format!("{} ({}{inherited})", one.principal, one.role)
+            let group = one.group.as_deref().map(|id| format!(", through the group {}", access::shown_principal(&found.survey, id)));
+            format!("{} ({}{inherited}{})", one.principal, one.role, group.unwrap_or_default())
         });
         let credentials = match found.survey.azure.credentials_of(&one.id) {
             Some(all) => few(all

@@ -77,6 +77,9 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
             (_, [_, asked, kind, rest @ ..]) if principal_type == PrincipalType::Group && kind.eq_ignore_ascii_case("members") => {
                 return members::route(call, request_id, asked, rest);
             }
+            ("GET", [_, asked, kind]) if principal_type == PrincipalType::Group && kind.eq_ignore_ascii_case("transitiveMembers") => {
+                return members::transitive(call, request_id, asked);
+            }
             _ => {}
         }
     }
@@ -86,6 +89,11 @@ fn route(call: &mut Call<'_>, request_id: &str) -> Response {
         Some((kind, key)) => (kind.to_owned(), key.split('\'').nth(1).map(str::to_owned)),
         None => (kind, None),
     };
+    if let ("serviceprincipals", "GET", [_, asked, word]) = (kind.as_str(), call.request.method.as_str(), words.as_slice())
+        && word.eq_ignore_ascii_case("transitiveMemberOf")
+    {
+        return members::groups_of(call, request_id, asked);
+    }
     match kind.as_str() {
         "serviceprincipals" => return services::route(call, request_id, key.as_deref(), words.get(1..).unwrap_or_default()),
         "applications" => return applications::route(call, request_id, key.as_deref(), words.get(1..).unwrap_or_default()),

@@ -186,11 +186,22 @@ fn a_deny_assignment_a_condition_and_dates_are_named() {
     world.settings(&json!({ "deny_assignments": null }));
     each(&world, faults, settle);
     // a condition that the secrets fulfil is no fault, and one that podid does not understand is a warning
-    for (condition, severity) in [
-        ("@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'conn'", None),
-        ("@Environment[utcNow] DateTimeGreaterThan '2026-01-01T00:00:00.0Z'", Some("warning")),
+    for (condition, severity, why) in [
+        ("@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'conn'", None, ("yes ", "if @Resource[")),
+        (
+            "@Environment[utcNow] DateTimeGreaterThan '2026-01-01T00:00:00.0Z'",
+            Some("warning"),
+            ("unknown ", "the role counts only under its condition, which podid does not understand"),
+        ),
+        (
+            "@Resource[Microsoft.KeyVault/vaults/secrets:name] StringEquals 'other'",
+            Some("error"),
+            ("no ", "the condition of the role keeps out the secret conn"),
+        ),
     ] {
         conditional(&world, condition);
+        let told = world.podid(&["why", "deployment/web", "conn", "-n", "shop"]).ok().stdout;
+        assert!(told.starts_with(why.0) && told.contains(why.1), "{condition}: {told}");
         let document = world.podid(&["doctor", "-o", "json"]).ok().json();
         let found = document["findings"].as_array().unwrap().iter().find(|finding| finding["code"] == "PODID6003");
         assert_eq!(found.map(|finding| finding["severity"].as_str().unwrap()), severity, "{document:#}");
