@@ -51,9 +51,11 @@ fn grant_edge(survey: &Survey, identity: &EdgeNode, principal: Option<&str>, vau
         }
         Verdict::Unknown { doubt: Doubt::Unread(why), .. } => Edge::unknown(identity, &to, by, why),
         Verdict::Unknown { doubt: Doubt::Member { group }, reader } => {
+            // an access policy does not say whether its principal is a group
+            let word = if reader.as_ref().is_some_and(|reader| reader.kind.is_none()) { "" } else { "the group " };
             let has = reader.map_or_else(|| "a deny assignment".to_owned(), |reader| reader.grant.shown());
             let group = shown_principal(survey, &group);
-            Edge::unknown(identity, &to, by, format!("{group} has {has}, and whether {identity} is a member of it could not be read"))
+            Edge::unknown(identity, &to, by, format!("{word}{group} has {has}, and whether {identity} is a member of it could not be read"))
         }
         Verdict::Missing(near) => {
             let why = match vault.rbac {
