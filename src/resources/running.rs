@@ -65,7 +65,7 @@ impl Installer {
         if label("app.kubernetes.io/managed-by").as_deref() == Some("Helm") {
             let name = annotation("meta.helm.sh/release-name").or_else(|| label("app.kubernetes.io/instance")).unwrap_or_default();
             let within = annotation("meta.helm.sh/release-namespace").unwrap_or_else(|| namespace.to_owned());
-            return Self::Helm { release: format!("{within}/{name}"), chart: label("helm.sh/chart") };
+            return Self::Helm { release: format!("{within}/{name}"), chart: label("helm.sh/chart").or_else(|| label("chart")) };
         }
         Self::Unknown { namespace: namespace.to_owned() }
     }

@@ -1,6 +1,8 @@
 //! `podid import` of worlds that podid did not make: the plan of the spec is empty, `up` records without a write, `verify` proves, and `down`
 //! leaves everything.
 
+mod released;
+
 use crate::common::{World, flexvolume, same, until};
 use serde_json::{Value, json};
 
@@ -190,6 +192,14 @@ fn an_identity_binding_is_imported_with_objects_of_any_name() {
 /// A lab's cluster side, as its own commands leave it; Azure as they leave it was recorded in no state.
 fn lab(spec: &str, context: &str, identity: &str, flexvolume: bool) -> World {
     let world = World::served();
+    if flexvolume {
+        flexvolume::install(&world);
+    }
+    lab_in(world, spec, context, identity)
+}
+
+/// The same in a world that has the components already.
+fn lab_in(world: World, spec: &str, context: &str, identity: &str) -> World {
     world.podid(&["up", "--yes", "-f", spec, "--only", "azure", "--state", "azure.json", "--app", "somebody"]).ok();
     let text =
         std::fs::read_to_string(format!("{}/tests/labs/{}", env!("CARGO_MANIFEST_DIR"), spec.replace(".yaml", ".lab.yaml"))).unwrap();
@@ -204,9 +214,6 @@ fn lab(spec: &str, context: &str, identity: &str, flexvolume: bool) -> World {
     ];
     let text = values.iter().fold(text, |text, (placeholder, value)| text.replace(placeholder, value));
     let objects: Vec<Value> = text.split("\n---\n").map(|document| serde_saphyr::from_str(document).unwrap()).collect();
-    if flexvolume {
-        flexvolume::install(&world);
-    }
     world.kubectl_apply(context, &objects);
     until("the lab's pods run", || {
         let pods = world.all(context, "Pod").into_iter().filter(|pod| pod["metadata"]["namespace"] != "kube-system");
