@@ -20,7 +20,7 @@ fn reasons() -> [Right; 2] {
 /// `podid app deploy`
 pub fn deploy() -> Vec<Right> {
     let mut rights = vec![within("apps", "deployments", WRITE), within("", "services", WRITE)];
-    let of_gateway = |resource| within(GATEWAY, resource, WRITE).optional("`podid app deploy --expose gateway` fails");
+    let of_gateway = |resource| within(GATEWAY, resource, WRITE).optional("`podid app deploy` with `--expose gateway` fails");
     rights.extend(["gateways", "httproutes"].map(of_gateway));
     rights.extend(reasons());
     rights

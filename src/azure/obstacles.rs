@@ -69,7 +69,7 @@ pub fn pod_identity_obstacles(cluster: &Cluster) -> Vec<Obstacle> {
     } else if is(&cluster.safeguards, "Enforce") || is(&cluster.safeguards, "Enforcement") {
         let reason = "its Deployment Safeguards are enforced, and refuse pods that use the host's network or paths, as NMI and MIC do";
         let way_out =
-            "Exclude the namespace: `az aks update -g GROUP -n CLUSTER --safeguards-excluded-ns NAMESPACE`; or use workload identity.";
+            "Exclude the namespace: `az aks safeguards update -g GROUP -n CLUSTER --excluded-ns NAMESPACE`; or use workload identity.";
         add(SAFEGUARDS, Blocks, Warns, reason.to_owned(), way_out);
     }
     let machines = pools(&|pool| pool.kind.as_deref().is_some_and(|kind| !kind.eq_ignore_ascii_case("VirtualMachineScaleSets")));
@@ -102,8 +102,7 @@ pub fn pod_identity_obstacles(cluster: &Cluster) -> Vec<Obstacle> {
     if is(&cluster.pod_link_local_access, "None") {
         let reason =
             "it restricts the metadata service, so requests of pods for tokens never reach NMI; mounts by the CSI driver still work";
-        let way_out =
-            "Turn the restriction off with `az aks update -g GROUP -n CLUSTER --disable-imds-restriction`, or use workload identity.";
+        let way_out = "Turn the restriction off with `az aks update -g GROUP -n CLUSTER --disable-imds-restriction` (of the extension aks-preview), or use workload identity.";
         add("imds-restriction", Warns, Warns, reason.to_owned(), way_out);
     }
     let windows = pools(&|pool| is(&pool.os, "Windows"));

@@ -214,9 +214,11 @@ fn not_removed(vault: &str, entry: &PolicyEntry, permissions: (ObjectKind, &[Str
     let command = if kept.is_empty() && entry.clone().with(objects, Vec::new()).is_empty() {
         format!("az keyvault delete-policy --name {vault} --object-id {object_id}")
     } else {
-        let kept = if kept.is_empty() { "\"\"".to_owned() } else { kept.join(" ") };
+        // az takes an empty list for none, and no empty word
         let flag = objects.plural().trim_end_matches('s');
-        format!("az keyvault set-policy --name {vault} --object-id {object_id} --{flag}-permissions {kept}")
+        format!("az keyvault set-policy --name {vault} --object-id {object_id} --{flag}-permissions {}", kept.join(" "))
+            .trim_end()
+            .to_owned()
     };
     Error::NotDone {
         message: format!(

@@ -76,7 +76,7 @@ pub fn removals(view: &View<'_>, component: &str, all: &[Running]) -> Vec<String
             Installer::Aks if component == "pod-identity" => {
                 let id = view.survey.and_then(|survey| survey.azure.cluster.as_ref()).map(|cluster| &cluster.id);
                 let group = id.and_then(|id| id.group_name()).unwrap_or("GROUP");
-                format!("`az aks update -g {group} -n {cluster} --disable-pod-identity`")
+                format!("`az aks update -g {group} -n {cluster} --disable-pod-identity` (of the extension aks-preview)")
             }
             Installer::Aks => uninstall(&[]),
             Installer::Unknown { namespace } => format!("`kubectl delete {} {} -n {namespace}`", one.kind.to_lowercase(), one.name),

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 const DOCTOR: &str = "\
 Examples:
   podid doctor                               every workload of spec and state
-  podid doctor deployment/claims-api -n shop one workload, whoever set it up
+  podid doctor deployment/web -n shop        one workload, whoever set it up
   podid doctor -A                            every workload of the cluster that uses identities or vaults
   podid doctor -n shop -o sarif --exit-code  for a pipeline
   podid doctor --watch                       while something is being mended

@@ -8,9 +8,9 @@ use std::path::PathBuf;
 const PROBE: &str = "\
 Examples:
   podid probe                                every workload of spec and state
-  podid probe claims-api -n dev-claims-podid one of them
+  podid probe claims-api -n dev-claims       one of them
   podid probe deployment/web -n shop         one that somebody else set up
-  podid probe claims-api --all-nodes -o json from every Linux node
+  podid probe claims-api --all-nodes         from every Linux node
   podid probe claims-api --node aks-pool-1 --keep
                                              from one node; the pod stays to look at
 

@@ -57,7 +57,8 @@ pub enum SandboxComponent {
 const SERVE: &str = "\
 Examples:
   podid sandbox serve                        then, in another shell: eval \"$(podid sandbox env)\"
-  podid sandbox serve --cluster ~/.kube/kind use a real cluster, on which the sandbox plays MIC, NMI and the CSI driver
+  podid sandbox serve --cluster ~/.kube/kind
+                                             use a real cluster, on which the sandbox plays MIC, NMI and the CSI driver
   podid sandbox serve --cluster ~/.kube/kind --without mic,nmi
                                              the same, with your own MIC and NMI
   podid sandbox serve --imds 169.254.169.254:80

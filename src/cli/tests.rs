@@ -7,6 +7,7 @@ mod global;
 mod help;
 mod mount;
 mod pages;
+mod printed;
 mod sandbox;
 mod vault;
 

@@ -275,7 +275,9 @@ impl Follower<'_> {
         if !done.to_restart.is_empty() {
             let message = "the old version stays enabled: pods that read the secret as a variable still have it";
             let way = match done.to_restart.workloads.is_empty() && done.to_restart.single.is_empty() {
-                true => "Disable it when their jobs have ended: `az keyvault secret set-attributes --enabled false` with its version.",
+                true => {
+                    "Disable it when their jobs have ended: `az keyvault secret set-attributes --id ID --enabled false` with the id of that version."
+                }
                 false => "Restart them, or rotate with `--restart`.",
             };
             return Err(Failure::new(Exit::Refused, message).hint(way));

@@ -200,7 +200,8 @@ fn warning(bound: &Bound, own: &Workloads, others: &[Workloads], unknown: &[Iden
             shown.join(", ")
         ),
         hint: Some(
-            "Give each workload an identity of its own: another `identity.name` in the spec, or `podid bind --identity NAME`.".to_owned(),
+            "Give each workload an identity of its own: another `identity.name` in the spec, or `podid bind` with `--identity NAME`."
+                .to_owned(),
         ),
     })
 }

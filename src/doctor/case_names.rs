@@ -22,9 +22,13 @@ pub fn names(case: &Case<'_>, view: &View<'_>) -> Names {
     let identity = &bound.identity.name;
     let shown = format!("az identity show -g {identity_group} -n {identity}");
     names.add(OF_IDENTITY, if identity_group.is_empty() { "" } else { &shown });
-    names.add("az identity federated-credential list -g GROUP", &behind("az identity federated-credential list -g", &identity_group));
+    let listed = format!("az identity federated-credential list -g {identity_group} --identity-name {identity}");
+    names.add(
+        "az identity federated-credential list -g GROUP --identity-name IDENTITY",
+        if identity_group.is_empty() { "" } else { &listed },
+    );
     let cluster_group = group(cluster_id);
-    for lead in ["az aks show -g", "az aks update -g", "az aks addon update -g", "az aks check-acr -g"] {
+    for lead in ["az aks show -g", "az aks update -g", "az aks check-acr -g"] {
         names.add(&format!("{lead} GROUP"), &behind(lead, &cluster_group));
     }
     names.add("podid cluster show -n CLUSTER -g GROUP", &format!("podid cluster show -n {}", bound.cluster.name));
@@ -46,6 +50,17 @@ pub fn names(case: &Case<'_>, view: &View<'_>) -> Names {
     }
     if let [object] = delivered.objects.as_slice() {
         names.add("--name NAME", &behind("--name", &object.name));
+    }
+    // of the two that let an identity read, a vault takes one
+    match survey.and_then(|survey| survey.azure.vault(view.vault())) {
+        Some(vault) if vault.rbac => names.leave_out("az keyvault set-policy "),
+        Some(_) => names.leave_out("az role assignment create "),
+        None => {}
+    }
+    // az refuses the settings of an add-on that is off
+    let addons = survey.and_then(|survey| survey.azure.cluster.as_ref()).map(|cluster| cluster.addons.as_slice()).unwrap_or_default();
+    if !addons.iter().any(|addon| addon.eq_ignore_ascii_case("azureKeyvaultSecretsProvider")) {
+        names.leave_out("az aks update -g GROUP -n CLUSTER --enable-secret-rotation");
     }
     let ids = ids(view);
     names.add("VAULT-ID", ids.vault.as_deref().unwrap_or_default());

@@ -66,7 +66,8 @@ impl Finding {
     #[must_use]
     pub fn named(mut self, names: &Names) -> Self {
         self.hints.iter_mut().for_each(|hint| *hint = names.fill(hint));
-        let look = self.page.native.iter().map(|command| names.fill(command)).filter(|command| !has_placeholder(command));
+        let fitting = self.page.native.iter().filter(|command| names.fits(command));
+        let look = fitting.map(|command| names.fill(command)).filter(|command| !has_placeholder(command));
         self.look = Some(look.collect());
         self
     }

@@ -2,18 +2,31 @@
 
 /// Words of a command, and what takes their place; the longer ones come first.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Names(Vec<(String, String)>);
+pub struct Names {
+    words: Vec<(String, String)>,
+    /// Beginnings of commands that do not fit here.
+    unfit: Vec<&'static str>,
+}
 
 impl Names {
     /// What is not known takes no place.
     pub fn add(&mut self, words: &str, name: &str) {
         if !name.is_empty() {
-            self.0.push((words.to_owned(), name.to_owned()));
+            self.words.push((words.to_owned(), name.to_owned()));
         }
     }
 
+    /// Leaves out the commands that begin so.
+    pub fn leave_out(&mut self, beginning: &'static str) {
+        self.unfit.push(beginning);
+    }
+
+    pub fn fits(&self, command: &str) -> bool {
+        !self.unfit.iter().any(|beginning| command.starts_with(beginning))
+    }
+
     pub fn fill(&self, text: &str) -> String {
-        self.0.iter().fold(text.to_owned(), |text, (words, name)| replaced(&text, words, name))
+        self.words.iter().fold(text.to_owned(), |text, (words, name)| replaced(&text, words, name))
     }
 }
 

@@ -74,7 +74,7 @@ impl From<&Error> for Failure {
             Error::Refused { code, message, .. } if code == LACKS_OPERATOR => {
                 Self::new(Exit::Failed, "an entry of the pod identity add-on fails every change of the cluster")
                     .because(message.clone())
-                    .hint("Remove the entry that leads to this identity: `az aks pod-identity list -g GROUP -n CLUSTER` shows all of them; or give the cluster's control plane the role Managed Identity Operator on the identity.")
+                    .hint("Remove the entry that leads to this identity: `az aks pod-identity list -g GROUP --cluster-name CLUSTER` (of the extension aks-preview) shows all of them; or give the cluster's control plane the role Managed Identity Operator on the identity.")
             }
             Error::Refused { code, message, .. } => Self::new(Exit::Failed, format!("{code}: {message}")),
             Error::Failed { status, code, message } => Self::new(Exit::Failed, format!("Azure failed with {status} {code}: {message}"))
@@ -109,10 +109,10 @@ fn setting_up(method: LoginMethod) -> &'static str {
         LoginMethod::Azd => "Log in with `azd auth login`.",
         LoginMethod::Environment => "Set the tenant, the client id and the secret of a service principal.",
         LoginMethod::WorkloadIdentity => {
-            "The webhook of Workload ID sets them in pods with the label `azure.workload.identity/use: \"true\"` whose service account is bound: `podid bind --mode workload-identity`."
+            "The webhook of Workload ID sets them in pods with the label `azure.workload.identity/use: \"true\"` whose service account is bound: `podid bind --mode workload-identity --namespace NAMESPACE --identity NAME`."
         }
         LoginMethod::GitHub => {
-            "Give the job `permissions: id-token: write`, set AZURE_TENANT_ID and AZURE_CLIENT_ID of the identity in its `env`, and let the identity accept it: `podid identity federate NAME --to github/ORG/REPO:...`."
+            "Give the job `permissions: id-token: write`, set AZURE_TENANT_ID and AZURE_CLIENT_ID of the identity in its `env`, and let the identity accept it: `podid identity federate NAME --to github/ORG/REPO:ref:BRANCH`."
         }
         LoginMethod::AzurePipelines => {
             "Run podid in a task AzureCLI@2 of the service connection, with `SYSTEM_ACCESSTOKEN: $(System.AccessToken)` in its `env`."
@@ -225,7 +225,7 @@ fn no_policy(action: &str, vault: &str, caller: Option<&str>) -> Failure {
     let kind = of.trim_end_matches('s');
     match caller {
         Some(caller) => failure.hint(format!(
-            "An access policy allows it: `az keyvault set-policy --name {vault} --object-id {caller} --{kind}-permissions {permission}`."
+            "An access policy allows it: `az keyvault set-policy --name {vault} --object-id {caller} --{kind}-permissions {permission}`. It replaces the other {kind} permissions, so name those, too."
         )),
         None => failure.hint(format!("An access policy of the vault {vault} with the {kind} permission {permission} allows it.")),
     }
@@ -278,7 +278,9 @@ mod tests {
         assert_eq!(failure.causes, ["no access policy of the vault kv allows that"]);
         assert_eq!(
             failure.hints,
-            ["An access policy allows it: `az keyvault set-policy --name kv --object-id o-1 --secret-permissions get`."]
+            [
+                "An access policy allows it: `az keyvault set-policy --name kv --object-id o-1 --secret-permissions get`. It replaces the other secret permissions, so name those, too."
+            ]
         );
     }
 

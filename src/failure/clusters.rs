@@ -28,7 +28,7 @@ pub(super) fn explained(error: &Error) -> Option<Failure> {
         "ServicePrincipalNotFound" => of("Entra does not know the service principal of the cluster")
             .hint("Check its client id with `az ad sp show --id CLIENT-ID`. A new one takes a few minutes: run the same command again."),
         _ if message.starts_with("PodIdentity addon requires managed identity") => of("the pod identity add-on needs a cluster with a managed identity")
-            .hint("Change the cluster with `az aks update --enable-managed-identity`, or install MIC and NMI instead of the add-on."),
+            .hint("Change the cluster with `az aks update -g GROUP -n CLUSTER --enable-managed-identity`, or install MIC and NMI instead of the add-on."),
         _ if message.contains("set to disable local accounts") => of("the cluster only takes Entra logins: its local accounts are disabled")
             .hint("Leave `--admin` out."),
         _ => return None,

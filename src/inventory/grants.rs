@@ -16,7 +16,7 @@ pub fn edges(survey: &Survey, identity: &EdgeNode, principal: Option<&str>, vaul
             Some(gap) => Edge::unknown(identity, &to, by, format!("the {} could not be read: {}", gap.what, gap.why)),
             None if survey.azure.subscription.is_none() => Edge::unknown(identity, &to, by, "Azure was not asked"),
             None => Edge::missing(identity, &to, by, format!("there is no vault {vault} in the subscription"))
-                .hint(format!("Create it, or look for its name: `podid vault list`. A vault of another subscription is not looked at: --subscription. A deleted one is recovered by `podid vault create {vault}`.")),
+                .hint(format!("Create it, or look for its name: `podid vault list`. A vault of another subscription is not looked at: --subscription. A deleted one is recovered by `podid vault create -n {vault} --recover`.")),
         };
         return vec![edge];
     };

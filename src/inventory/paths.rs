@@ -90,7 +90,7 @@ fn by_mount(node: &EdgeNode, mount: &Mount, secret: &str, vault: Option<&str>, s
     if !is_listed && !secrets.objects.is_empty() {
         let to = EdgeNode::new("Secret", format!("{own}/{secret}"));
         before.push(Edge::missing(&by, &to, "objects", format!("{by} does not list the secret {secret}")).hint(
-            "Add it to the workload's `secrets` in the spec, or to the command that made the mount: `podid mount apply … --secret NAME`.",
+            "Add it to the workload's `secrets` in the spec, or to the command that made the mount: `podid mount apply` with `--secret NAME`.",
         ));
         return broken(before);
     }

@@ -113,7 +113,7 @@ impl Kind<Cloud> for AddonException {
         let (group, cluster) = (self.cluster.group_name().unwrap_or_default(), self.cluster.name());
         let labels: Vec<String> = self.labels.iter().map(|(key, value)| format!("{key}={value}")).collect();
         vec![format!(
-            "az aks pod-identity exception add -g {group} --cluster-name {cluster} --namespace {} --name {} --pod-labels {}",
+            "az aks pod-identity exception add -g {group} --cluster-name {cluster} --namespace {} --name {} --pod-labels {} # az extension add --name aks-preview",
             self.namespace,
             self.name,
             labels.join(" ")

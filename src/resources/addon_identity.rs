@@ -171,7 +171,7 @@ impl Kind<Cloud> for AddonIdentity {
         let (group, cluster) = (self.cluster.group_name().unwrap_or_default(), self.cluster.name());
         let id = self.resource_id.known().cloned().unwrap_or_default();
         vec![format!(
-            "az aks pod-identity add -g {group} --cluster-name {cluster} --namespace {} --name {} --identity-resource-id {id} --binding-selector {}",
+            "az aks pod-identity add -g {group} --cluster-name {cluster} --namespace {} --name {} --identity-resource-id {id} --binding-selector {} # az extension add --name aks-preview",
             self.namespace, self.name, self.selector
         )]
     }

@@ -160,7 +160,7 @@ impl Kind<Cloud> for IdentityBinding {
     fn not_found(&self) -> (String, String) {
         (
             format!("the cluster {} has no identity binding for {}", self.cluster.name(), self.name),
-            "Create it: `podid bind --mode identity-binding`.".to_owned(),
+            "Create it: `podid bind --mode identity-binding --namespace NAMESPACE --identity NAME`.".to_owned(),
         )
     }
     async fn put(&self, _: NodeContext<'_>, before: Option<Binding>, writer: &Writer) -> Result<Binding, Fault> {

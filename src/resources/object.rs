@@ -319,7 +319,7 @@ impl Kind<Cloud> for Object {
     fn commands(&self) -> Vec<String> {
         let Ok(head) = head(&self.manifest) else { return Vec::new() };
         let namespace = head.namespace.map(|namespace| format!(" -n {namespace}")).unwrap_or_default();
-        vec![format!("kubectl apply --server-side{namespace} -f {}.yaml # {}", head.name, head.kind)]
+        vec![format!("kubectl apply --server-side -f {}.yaml{namespace} # {}", head.name, head.kind)]
     }
 }
 

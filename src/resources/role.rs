@@ -72,7 +72,7 @@ impl Role {
             Some(found) => Ok(found.id),
             None => Err(Fault::refused(
                 format!("there is no role {:?} at {scope}", self.role),
-                "Name a built-in role (`az role definition list --query [].roleName`), a custom role of that scope, or a role's GUID.",
+                "Name a built-in role (`az role definition list --query \"[].roleName\"`), a custom role of that scope, or a role's GUID.",
             )),
         }
     }

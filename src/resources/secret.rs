@@ -297,11 +297,11 @@ impl Kind<Cloud> for Secret {
         if let Some(dates) = &live.dates {
             let (vault, name) = (self.vault_key.names(), &self.name);
             let keeps = if live.equal == Some(false) { "; a new version keeps that date" } else { "" };
-            let (flag, date) =
-                if dates.starts_with("expired") { ("--expires", "2030-01-01T00:00:00Z") } else { ("--not-before", "2020-01-01T00:00:00Z") };
-            notes.push(format!(
-                "{dates}{keeps}; another date is set like this: `az keyvault secret set-attributes --vault-name {vault} --name {name} {flag} {date}`"
-            ));
+            let set = match dates.starts_with("expired") {
+                true => format!("az keyvault secret set-attributes --vault-name {vault} --name {name} --expires 2030-01-01T00:00:00Z"),
+                false => format!("az keyvault secret set-attributes --vault-name {vault} --name {name} --not-before 2020-01-01T00:00:00Z"),
+            };
+            notes.push(format!("{dates}{keeps}; another date is set like this: `{set}`"));
         }
         notes
     }

@@ -199,7 +199,7 @@ impl Clusters {
         let text = format!(
             "the context {context} does not verify the server's certificate (insecure-skip-tls-verify in {file}), so any server at that address can get the credential"
         );
-        let hint = "Take insecure-skip-tls-verify out and set certificate-authority-data: `az aks get-credentials --overwrite-existing` writes it.";
+        let hint = "Take insecure-skip-tls-verify out and set certificate-authority-data: `az aks get-credentials -g GROUP -n CLUSTER --overwrite-existing` writes it.";
         let warning = Warning { key: Key::of("context", [context]), text, hint: Some(hint.to_owned()) };
         let mut warnings = self.warnings.lock().await;
         if !warnings.contains(&warning) {

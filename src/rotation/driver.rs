@@ -115,7 +115,7 @@ fn turn_on(set: &Value, cluster: &str) -> String {
     match Installer::of(set) {
         Installer::Podid(app) => format!("`podid cluster install csi --via helm --rotation --cluster {cluster} --app {app}`"),
         Installer::Aks => {
-            format!("`az aks addon update -g GROUP -n {cluster} --addon azure-keyvault-secrets-provider --enable-secret-rotation`")
+            format!("`az aks update -g GROUP -n {cluster} --enable-secret-rotation`")
         }
         Installer::GitOps { controller, application } => {
             format!("the value `{VALUE}` of its chart, in what {controller} applies as {application} ({OWN_CHART})")
@@ -159,7 +159,7 @@ mod tests {
         else {
             panic!("it is off")
         };
-        assert!(turn_on.contains("az aks addon update"), "{turn_on}");
+        assert!(turn_on.contains("`az aks update -g GROUP -n aks --enable-secret-rotation`"), "{turn_on}");
         let way = |labels: Value| match of(labels, json!(["--nodeid", "$(KUBE_NODE_NAME)"])) {
             Following::Off { turn_on, .. } => turn_on,
             other => panic!("it is off: {other:?}"),

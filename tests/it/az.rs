@@ -6,6 +6,6 @@
 mod commands;
 mod drift;
 mod labs;
-mod program;
+pub mod program;
 mod roads;
 mod vaults;

@@ -2,7 +2,7 @@
 //! chains have no error. workload_id.rs asks it at each of its own faults.
 
 mod access;
-mod delivered;
+pub mod delivered;
 mod sides;
 mod whole;
 
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 
 const CONTEXT: &str = "aks-mi";
 const VAULT: &str = "kv-shop-doctor";
-const BASE: &str = "/apis/aadpodidentity.k8s.io/v1/namespaces/shop";
+pub const BASE: &str = "/apis/aadpodidentity.k8s.io/v1/namespaces/shop";
 const CLASS: &str = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/shop/secretproviderclasses/web";
 const DEPLOYMENT: &str = "/apis/apps/v1/namespaces/shop/deployments/web";
-const SPEC: &str = "\
+pub const SPEC: &str = "\
 apiVersion: podid/v1
 kind: App
 metadata: {name: shop}
@@ -29,7 +29,7 @@ workloads:
   - {name: web, namespace: shop, identity: {name: shop-mid}, secrets: [{name: conn, alias: conn.txt}], app: {image: 'nginx:1.29'}}
 ";
 
-fn made() -> World {
+pub fn made() -> World {
     let world = World::served();
     world.write("podid.yaml", SPEC);
     world.write("conn.txt", "not-a-real-secret");
@@ -37,7 +37,7 @@ fn made() -> World {
     world
 }
 
-fn edited(world: &World, path: &str, patch: Value) {
+pub fn edited(world: &World, path: &str, patch: Value) {
     world.kube("PATCH", CONTEXT, path, Some(patch)).ok();
 }
 
@@ -91,9 +91,9 @@ fn identity(world: &World) -> String {
     format!("{}?api-version=2023-01-31", world.identity_id("shop-mid"))
 }
 
-struct Fault {
-    name: &'static str,
-    plant: fn(&World),
+pub struct Fault {
+    pub name: &'static str,
+    pub plant: fn(&World),
     link: &'static str,
     code: &'static str,
     says: &'static str,
@@ -105,7 +105,7 @@ fn fault(name: &'static str, link: &'static str, code: &'static str, says: &'sta
     Fault { name, plant, link, code, says, mend: None }
 }
 
-fn faults() -> Vec<Fault> {
+pub fn faults() -> Vec<Fault> {
     vec![
         fault("class of another mode", "class", "PODID8010", "usePodIdentity", |w| {
             edited(w, CLASS, json!({ "spec": { "parameters": { "usePodIdentity": "false" } } }));
@@ -201,7 +201,7 @@ fn faults() -> Vec<Fault> {
         Fault {
             mend: Some(|w| {
                 w.kube("DELETE", CONTEXT, "/api/v1/namespaces/shop/pods", None).ok();
-                until("the identity is back", || on_scale_set(w).then_some(()));
+                back_on_scale_set(w);
             }),
             ..fault("identity lost from the scale set", "token", "PODID4003", "has lost the identity", |w| {
                 let id = w.identity_id("shop-mid");
@@ -218,20 +218,22 @@ fn scale_set(world: &World) -> Value {
     world.arm("GET", &sets, None).ok()["value"][0].clone()
 }
 
-fn on_scale_set(world: &World) -> bool {
-    let all = scale_set(world)["identity"]["userAssignedIdentities"].as_object().cloned().unwrap_or_default();
-    all.keys().any(|id| id.to_lowercase().ends_with("/shop-mid"))
+pub fn back_on_scale_set(world: &World) {
+    until("the identity is back", || {
+        let all = scale_set(world)["identity"]["userAssignedIdentities"].as_object().cloned().unwrap_or_default();
+        all.keys().any(|id| id.to_lowercase().ends_with("/shop-mid")).then_some(())
+    });
 }
 
-const NMI: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets/aad-pod-identity-nmi";
-const MIC: &str = "/apis/apps/v1/namespaces/kube-system/deployments/aad-pod-identity-mic";
+pub const NMI: &str = "/apis/apps/v1/namespaces/kube-system/daemonsets/aad-pod-identity-nmi";
+pub const MIC: &str = "/apis/apps/v1/namespaces/kube-system/deployments/aad-pod-identity-mic";
 
-fn ready(world: &World, path: &str, field: &str) {
+pub fn ready(world: &World, path: &str, field: &str) {
     until("it is ready", || (world.kube("GET", CONTEXT, path, None).ok()["status"][field].as_u64().unwrap_or_default() > 0).then_some(()));
 }
 
 /// After a fault is mended, the pods are as new ones.
-fn settle(world: &World) {
+pub fn settle(world: &World) {
     has_one_of_each(world, &["replicas", "readyReplicas", "updatedReplicas"]);
 }
 

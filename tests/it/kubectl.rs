@@ -5,7 +5,7 @@
 
 mod mask;
 mod play;
-mod programs;
+pub mod programs;
 mod session;
 
 use crate::common::both::Side;

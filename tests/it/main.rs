@@ -37,6 +37,7 @@ mod modes;
 mod mounted;
 mod ownership;
 mod pod_identity_addon;
+mod printed;
 mod probe;
 mod proofs;
 mod prune;

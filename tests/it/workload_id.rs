@@ -9,7 +9,7 @@ const CONTEXT: &str = "aks-mi";
 const ACCOUNT: &str = "/api/v1/namespaces/shop/serviceaccounts/web";
 const CLASS: &str = "/apis/secrets-store.csi.x-k8s.io/v1/namespaces/shop/secretproviderclasses/web";
 const DRIVER: &str = "/apis/storage.k8s.io/v1/csidrivers/secrets-store.csi.k8s.io";
-const WEBHOOK: &str = "/apis/apps/v1/namespaces/kube-system/deployments/azure-wi-webhook-controller-manager";
+pub const WEBHOOK: &str = "/apis/apps/v1/namespaces/kube-system/deployments/azure-wi-webhook-controller-manager";
 const VERSION: &str = "api-version=2024-11-30";
 const SPEC: &str = "\
 apiVersion: podid/v1
@@ -32,7 +32,7 @@ fn spec_of(delivery: &str) -> String {
 }
 
 /// Returns a served world in which the app is made and proved.
-fn made(delivery: &str) -> World {
+pub fn made(delivery: &str) -> World {
     let world = World::served();
     world.write("podid.yaml", &spec_of(delivery));
     world.write("conn.txt", "not-a-real-secret");
@@ -63,9 +63,9 @@ fn annotated(world: &World, value: Value) {
     edited(world, ACCOUNT, json!({ "metadata": { "annotations": { "azure.workload.identity/client-id": value } } }));
 }
 
-struct Case {
-    name: &'static str,
-    breaks: fn(&World),
+pub struct Case {
+    pub name: &'static str,
+    pub breaks: fn(&World),
     /// The link that a proof names.
     link: &'static str,
     /// A part of what it says.
@@ -79,7 +79,7 @@ fn case(name: &'static str, link: &'static str, says: &'static str, breaks: fn(&
 }
 
 /// What breaks both deliveries.
-fn of_both() -> Vec<Case> {
+pub fn of_both() -> Vec<Case> {
     vec![
         case("annotation missing", "service-account", "no annotation azure.workload.identity/client-id", |w| annotated(w, Value::Null)),
         case("annotation not a GUID", "service-account", "is not a client id", |w| annotated(w, json!("shop-wi"))),
@@ -153,7 +153,7 @@ fn of_csi() -> Vec<Case> {
 }
 
 /// Moves the vault to another tenant; None: back to that of the identities.
-fn vault_in(world: &World, tenant: Option<&str>) {
+pub fn vault_in(world: &World, tenant: Option<&str>) {
     let at = format!("{}?api-version=2023-07-01", world.vault_id("kv-shop-wi"));
     let identity = world.arm("GET", &format!("{}?{VERSION}", world.identity_id("shop-wi")), None).ok();
     let tenant = tenant.map_or_else(|| identity["properties"]["tenantId"].clone(), |tenant| json!(tenant));

@@ -17,7 +17,7 @@ pub static GRANT: Page = Page::error(
 .podid(&["podid vault grant --vault VAULT --to identity/IDENTITY", "podid who-can SECRET --vault VAULT"])
 .native(&[
     "az role assignment create --role 'Key Vault Secrets User' --assignee-object-id PRINCIPAL-ID --assignee-principal-type ServicePrincipal --scope VAULT-ID",
-    "az keyvault set-policy -n VAULT --object-id PRINCIPAL-ID --secret-permissions get",
+    "az keyvault set-policy -n VAULT --object-id PRINCIPAL-ID --secret-permissions get # replaces the other permissions on secrets",
 ]);
 
 pub static CONDITION: Page = Page::error(
@@ -35,7 +35,7 @@ pub static DENIED: Page = Page::error(
     "A deny assignment counts more than any role. Deployment stacks, managed applications and Blueprints make them; nobody can write one by hand.",
 )
 .causes(&["a deployment stack with deny settings, or a managed application, owns the vault"])
-.native(&["az rest --method get --url 'https://management.azure.com/VAULT-ID/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01'"]);
+.native(&["az rest --method get --url 'VAULT-ID/providers/Microsoft.Authorization/denyAssignments?api-version=2022-04-01'"]);
 
 pub static VAULT: Page = Page::error(
     7001,
@@ -90,7 +90,7 @@ pub static THROTTLED: Page = Page::error(
 )
 .causes(&["many pods mount many objects, and the rotation interval is short", "many pods start at once"])
 .podid(&["podid plan"])
-.native(&["az aks addon update -g GROUP -n CLUSTER --addon azure-keyvault-secrets-provider --enable-secret-rotation --rotation-poll-interval 1h"]);
+.native(&["az aks update -g GROUP -n CLUSTER --enable-secret-rotation --rotation-poll-interval 1h"]);
 
 pub static TIMEOUT: Page = Page::error(
     7005,

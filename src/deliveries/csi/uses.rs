@@ -29,7 +29,7 @@ fn mount(pod: &PodView<'_>, name: &str, survey: &Survey, delivery: &'static str)
                 by,
                 format!("there is no SecretProviderClass {}/{name}: its pods do not start", pod.namespace),
             )
-            .hint(format!("Write it: `podid mount apply {name} -n {} --vault VAULT --secret NAME`.", pod.namespace)),
+            .hint(format!("Write it: `podid mount apply --name {name} -n {} --vault VAULT --secret NAME`.", pod.namespace)),
         };
         let (objects, synced) = (Vec::new(), Vec::new());
         return Some(SecretUse { delivery, through: Some(node), vault: None, objects, synced, parameters: None, edges: vec![edge] });

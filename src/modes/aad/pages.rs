@@ -40,7 +40,7 @@ pub static MIC_EXCEPTION: Page = Page::error(
 )
 .causes(&["the exception was never applied", "the exception is in another namespace than MIC, or its labels do not match"])
 .podid(&["podid exception add mic-exception -n MIC-NAMESPACE --label component=mic", "podid cluster install pod-identity --cluster CLUSTER"])
-.native(&["kubectl get azurepodidentityexceptions -A", "kubectl apply -f https://raw.githubusercontent.com/Azure/aad-pod-identity/master/deploy/infra/mic-exception.yaml"]);
+.native(&["kubectl get azurepodidentityexceptions -A", "curl -sSL https://raw.githubusercontent.com/Azure/aad-pod-identity/master/deploy/infra/mic-exception.yaml | sed 's/namespace: default/namespace: MIC-NAMESPACE/' | kubectl apply -f -"]);
 
 pub static KUBENET: Page = Page::error(
     1113,

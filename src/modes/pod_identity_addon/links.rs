@@ -133,7 +133,7 @@ const OF_ENTRY: &[Symptom] = &[
         "AKS cannot assign an identity of the add-on: it was deleted, or the control plane lacks Managed Identity Operator on it",
         |view, link| {
             format!(
-                "Remove the entry of an identity that was deleted (`az aks pod-identity list -g GROUP --cluster-name {}`); give the role by {}.",
+                "Remove the entry of an identity that was deleted (`az aks pod-identity list -g GROUP --cluster-name {}` of the extension aks-preview); give the role by {}.",
                 view.bound.cluster.name,
                 view.again(&link.again)
             )

@@ -18,7 +18,11 @@ pub static ADDON: Page = Page::error(
 )
 .causes(&["it was turned off", "the cluster has a service principal (\"PodIdentity addon requires managed identity\") or kubenet"])
 .podid(&["podid cluster show -n CLUSTER -g GROUP", "podid bind --mode pod-identity-addon --namespace NAMESPACE --identity IDENTITY"])
-.native(&["az aks show -g GROUP -n CLUSTER --query podIdentityProfile", "az aks update -g GROUP -n CLUSTER --enable-pod-identity"]);
+.native(&[
+    "az aks show -g GROUP -n CLUSTER --query podIdentityProfile",
+    "az extension add --name aks-preview",
+    "az aks update -g GROUP -n CLUSTER --enable-pod-identity",
+]);
 
 pub static ENTRY: Page = Page::error(
     3009,
@@ -32,6 +36,6 @@ pub static ENTRY: Page = Page::error(
     "another entry of the namespace has the name, with another identity",
 ])
 .podid(&["podid bind --mode pod-identity-addon --namespace NAMESPACE --identity IDENTITY", "podid unbind --mode pod-identity-addon --namespace NAMESPACE --identity IDENTITY"])
-.native(&["az aks pod-identity list -g GROUP --cluster-name CLUSTER", "az aks pod-identity delete -g GROUP --cluster-name CLUSTER --namespace NAMESPACE --name NAME"]);
+.native(&["az extension add --name aks-preview", "az aks pod-identity list -g GROUP --cluster-name CLUSTER", "az aks pod-identity delete -g GROUP --cluster-name CLUSTER --namespace NAMESPACE --name NAME"]);
 
 pub static ALL: &[&Page] = &[&PREVIEW, &ADDON, &ENTRY];

@@ -119,7 +119,7 @@ pub(super) async fn other_users(planned: &Planned<'_>) -> Vec<IdentityUser> {
 
 fn way_out(entry: &PodIdentity, cluster: &ArmId) -> String {
     format!(
-        "Remove that entry: `az aks pod-identity delete -g {} --cluster-name {} --namespace {} --name {}`; or make its identity and its role again.",
+        "Remove that entry: `az aks pod-identity delete -g {} --cluster-name {} --namespace {} --name {}` (of the extension aks-preview); or make its identity and its role again.",
         cluster.group_name().unwrap_or_default(),
         cluster.name(),
         entry.namespace,

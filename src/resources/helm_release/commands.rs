@@ -42,7 +42,7 @@ impl Helm<'_> {
                         "the address of the chart repository of {} holds a password, which other users of this machine could see",
                         chart.name
                     ),
-                    "Leave it out, and log in with `helm repo add --username` or `helm registry login`; then name the chart by its path after `helm pull`.",
+                    "Leave it out, and log in with `helm repo add NAME URL --username USER` or `helm registry login`; then name the chart by its path after `helm pull`.",
                 ));
             }
             Some(registry) if registry.starts_with("oci://") => format!("{}/{}", registry.trim_end_matches('/'), chart.name),

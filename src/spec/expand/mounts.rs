@@ -161,7 +161,7 @@ fn unknown_class(namespace: &str, class: &str) -> Fault {
     Fault::refused(
         format!("the state has no SecretProviderClass {namespace}/{class} of this app"),
         format!(
-            "Create it with `podid mount apply -n {namespace} --name {class}`, give its app with `--app APP`, or rebuild a lost state with `podid state rebuild`."
+            "Create it with `podid mount apply -n {namespace} --name {class} --vault VAULT --secret NAME`, give its app with `--app APP`, or rebuild a lost state with `podid state rebuild`."
         ),
     )
 }

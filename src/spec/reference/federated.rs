@@ -241,7 +241,7 @@ impl FederatedSubject {
                 "the issuer of the tokens of the service connection {connection} is not known: it has the GUID of {organization} or of the tenant"
             ),
             format!(
-                "Ask Azure DevOps: `az devops service-endpoint list --org https://dev.azure.com/{organization} --project \"{project}\" --query \"[?name=='{connection}'].authorization.parameters\"` (or the page of the connection). With an issuer that begins with {AZURE_DEVOPS}, add `--issuer URL`; with one that begins with {ENTRA}, use `--to issuer=URL,subject=/eid1/...` with both as they are."
+                "Ask Azure DevOps: `az devops service-endpoint list --org https://dev.azure.com/{organization} --project \"{project}\" --query \"[?name=='{connection}'].authorization.parameters\"` (of the extension azure-devops; or the page of the connection). With an issuer that begins with {AZURE_DEVOPS}, add `--issuer URL`; with one that begins with {ENTRA}, use `--to issuer=URL,subject=/eid1/...` with both as they are."
             ),
         ))
     }

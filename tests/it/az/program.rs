@@ -97,6 +97,31 @@ impl<'a> Az<'a> {
         self.started("az", &typed, environment)
     }
 
+    /// Lets one az parse command lines without running them: for each, `ok` or why not. `None` if az is not to be used.
+    pub fn parse(world: &World, lines: &[Vec<String>]) -> Option<Vec<String>> {
+        let program = program()?;
+        let bin = program.env.iter().find(|(name, _)| name == "PATH").and_then(|(_, path)| std::env::split_paths(path).next()).unwrap();
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/az/parse.py");
+        let mut command = world.program(bin.join("python"), &[script.to_str().unwrap()]);
+        command.envs(program.env.iter().map(|(name, value)| (name, value)));
+        command.env("AZURE_CONFIG_DIR", world.path("az")).env("AZURE_EXTENSION_DIR", world.path("az/extensions"));
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        let text: String = lines.iter().map(|words| format!("{}\n", serde_json::json!(words))).collect();
+        let writer = std::thread::spawn(move || stdin.write_all(text.as_bytes()).unwrap());
+        let output = child.wait_with_output().unwrap();
+        writer.join().unwrap();
+        assert!(output.status.success(), "{}", output.status);
+        Some(String::from_utf8(output.stdout).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect())
+    }
+
+    /// Runs a line of a shell as it is, of az, kubectl or both. An editor leaves everything as it is.
+    pub fn shell(&self, line: &str) -> Output {
+        self.run.set(self.run.get() + u32::from(line.starts_with("az ")));
+        let environment = self.world.environment().into_iter().chain([("KUBE_EDITOR".to_owned(), "true".to_owned())]);
+        self.started("sh", &["-c", line], environment.collect())
+    }
+
     /// Runs a shell script of the world's folder, which signs in by itself.
     pub fn script(&self, name: &str) -> Output {
         // The commands are counted; without kubectl, the caller does its part.

@@ -17,6 +17,7 @@ pub mod mask;
 pub mod node;
 pub mod objects;
 pub mod plane;
+pub mod printed;
 pub mod saved;
 pub mod specs;
 pub mod tape;

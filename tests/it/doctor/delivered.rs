@@ -126,6 +126,7 @@ fn a_vault_that_slows_down_is_named_for_new_pods_and_for_those_that_run() {
     let first = found.first().unwrap_or_else(|| panic!("nothing is found"));
     assert_eq!((&first["link"], &first["code"]), (&json!("vault"), &json!("PODID7004")), "{found:#?}");
     assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(first["native"], json!([]), "az could change only the add-on, and a chart has the driver here");
     world.settings(&json!({ "fail": null }));
     settle(&world);
     world.kube("DELETE", CONTEXT, "/api/v1/namespaces/shop/events", None).ok();
@@ -145,7 +146,7 @@ fn a_vault_that_slows_down_is_named_for_new_pods_and_for_those_that_run() {
 }
 
 /// Puts a condition on the assignment of the identity.
-fn conditional(w: &World, condition: &str) {
+pub fn conditional(w: &World, condition: &str) {
     let own = w.arm("GET", &identity(w), None).ok()["properties"]["principalId"].clone();
     let mut one = w.assignments(&w.vault_id(VAULT)).into_iter().find(|one| one["properties"]["principalId"] == own).unwrap();
     one["properties"]["condition"] = json!(condition);
@@ -154,7 +155,7 @@ fn conditional(w: &World, condition: &str) {
     w.arm("PUT", &at, Some(json!({ "properties": one["properties"] }))).ok();
 }
 
-fn denied(world: &World) {
+pub fn denied(world: &World) {
     let denial = json!({
         "name": "5f0b4b5e-0c7f-4b0f-9b1e-0b7f4b5e0c7f", "denyAssignmentName": "stack-shop", "scope": world.vault_id(VAULT),
         "permissions": [{ "dataActions": ["Microsoft.KeyVault/vaults/secrets/*"] }],

@@ -49,7 +49,7 @@ fn a_login_method_that_is_chosen_names_what_it_lacks() {
     exit 1
     error: the login method workload-identity cannot be used
       because AZURE_FEDERATED_TOKEN_FILE and AZURE_CLIENT_ID are not set
-    hint: The webhook of Workload ID sets them in pods with the label `azure.workload.identity/use: "true"` whose service account is bound: `podid bind --mode workload-identity`.
+    hint: The webhook of Workload ID sets them in pods with the label `azure.workload.identity/use: "true"` whose service account is bound: `podid bind --mode workload-identity --namespace NAMESPACE --identity NAME`.
     hint: Or leave out `--auth` (and PODID_AUTH): podid takes the first login that is there.
     "#);
     let lab = without_any_login().with("PODID_AUTH", "az");

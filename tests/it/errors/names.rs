@@ -146,7 +146,7 @@ fn an_unknown_role_is_refused() {
     assert_snapshot!(lab.fails("role assign Readr --to identity/shop-mid --scope group/podid-lab --yes"), @r#"
     exit 4
     error: role/readr/identity/shop-mid/group/podid-lab: there is no role "Readr" at /subscriptions/[ID]/resourceGroups/podid-lab
-    hint: Name a built-in role (`az role definition list --query [].roleName`), a custom role of that scope, or a role's GUID.
+    hint: Name a built-in role (`az role definition list --query "[].roleName"`), a custom role of that scope, or a role's GUID.
     "#);
 }
 
