@@ -45,8 +45,10 @@ impl LogRange {
             false => format!("{}\n", line.text),
         });
         let mut text: String = shown.collect();
-        let most = self.bytes.unwrap_or(usize::MAX).min(text.len());
-        text.truncate(text.floor_char_boundary(most));
+        if let Some(most) = self.bytes.filter(|most| *most < text.len()) {
+            let whole = (0..=most).rev().find(|at| text.is_char_boundary(*at)).unwrap_or_default();
+            text.truncate(whole);
+        }
         text
     }
 }
