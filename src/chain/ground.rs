@@ -34,8 +34,8 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 
 pub use examine::{has_right, identity};
+pub use texts::{NO_METADATA, is_refusal, refused_caller};
 use texts::{OF_CONTAINER, OF_GRANT, OF_POD, OF_SECRET, OF_VAULT, ONE_TENANT};
-pub use texts::{is_refusal, refused_caller};
 use words::enable;
 pub use words::words;
 

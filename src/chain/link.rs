@@ -201,6 +201,8 @@ pub struct Symptom {
     pub any_of: &'static [&'static str],
     /// Parts with which the text means something else.
     pub none_of: &'static [&'static str],
+    /// What else must hold of the text, which is in lower case.
+    pub only_if: Option<fn(&str) -> bool>,
     /// What is written of it, where that is more than of the link.
     pub page: Option<&'static Page>,
     pub means: Meaning,
@@ -208,7 +210,7 @@ pub struct Symptom {
 
 impl Symptom {
     pub const fn new(any_of: &'static [&'static str], means: Meaning) -> Self {
-        Self { any_of, none_of: &[], page: None, means }
+        Self { any_of, none_of: &[], only_if: None, page: None, means }
     }
 
     /// A text that means one thing wherever it is reported.
@@ -222,19 +224,38 @@ impl Symptom {
     }
 
     #[must_use]
+    pub const fn only_if(self, only_if: fn(&str) -> bool) -> Self {
+        Self { only_if: Some(only_if), ..self }
+    }
+
+    #[must_use]
     pub const fn page(self, page: &'static Page) -> Self {
         Self { page: Some(page), ..self }
     }
 
     pub fn fits(&self, text: &str) -> bool {
-        self.found(&text.to_lowercase()).is_some()
+        self.found(&folded(text)).is_some()
     }
 
-    /// The part by which it fits a text in lower case.
+    /// The longest part by which it fits a folded text.
     pub fn found(&self, text: &str) -> Option<&'static str> {
-        let part = self.any_of.iter().find(|part| holds(text, part))?;
-        (!self.none_of.iter().any(|part| holds(text, part))).then_some(*part)
+        let part = self.any_of.iter().filter(|part| holds(text, part)).max_by_key(|part| part.len())?;
+        let is_other = self.none_of.iter().any(|part| holds(text, part)) || self.only_if.is_some_and(|holds| !holds(text));
+        (!is_other).then_some(*part)
     }
+}
+
+/// A text in lower case, whose quotes have no backslashes: JSON, and errors that quote others, put these before them.
+pub fn folded(text: &str) -> String {
+    let mut folded = String::with_capacity(text.len());
+    for (at, piece) in text.split('"').enumerate() {
+        if at > 0 {
+            folded.truncate(folded.trim_end_matches('\\').len());
+            folded.push('"');
+        }
+        folded.push_str(&piece.to_lowercase());
+    }
+    folded
 }
 
 /// Whether a text in lower case has a part. `AADSTS70021` is not in `aadsts700211`.

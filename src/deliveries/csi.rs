@@ -7,6 +7,7 @@ mod links;
 mod names;
 mod pages;
 mod polling;
+mod texts;
 mod uses;
 
 use super::{
@@ -141,7 +142,7 @@ impl Delivery for Csi {
     }
 
     fn of_volume(&self) -> Vec<&'static Symptom> {
-        links::of_volume()
+        texts::of_volume()
     }
 
     fn stages(&self, delivered: &Delivered, pod: &PodRef) -> Vec<Stage> {

@@ -33,7 +33,8 @@ pub(super) fn container(title: &str) -> Link {
 
 const OF_CONTAINER: &[Symptom] = &[Symptom {
     any_of: &["curl: not found", "executable file not found", "exit code 126", "exit code 127"],
-    none_of: &[],
+    none_of: &["iptables"],
+    only_if: None,
     page: None,
     means: Meaning::Known {
         heals: Heals::Never,

@@ -1,7 +1,10 @@
 //! Errors of Azure's own commands and interfaces, which come before there is a chain: they are explained, and no link has them.
 
-use crate::chain::link::Heals;
-use crate::chain::{link::Symptom, page::Page, pages};
+use crate::chain::{
+    link::{Heals, Meaning, Symptom},
+    page::Page,
+    pages,
+};
 
 static REGISTRATION: Page = Page::error(
     1007,
@@ -35,6 +38,15 @@ static NO_KIND: Page = Page::error(
     "podid cluster install pod-identity --cluster CLUSTER",
 ])
 .native(&["kubectl get crds | grep -E 'aadpodidentity|secrets-store'"]);
+
+static VOLUME: Page = Page::error(
+    2015,
+    "kubelet waited in vain for a volume of the pod",
+    "\"Unable to attach or mount volumes\" names the volumes that did not come, and not why: an event FailedMount of the same pod says that, up to some minutes before.",
+)
+.causes(&["the volume's driver or its provider reports an error at each attempt", "the driver of the volume does not run on the node"])
+.podid(&["podid doctor -n NAMESPACE"])
+.native(&["kubectl get events -n NAMESPACE --field-selector reason=FailedMount --sort-by=.lastTimestamp", "kubectl describe pod POD -n NAMESPACE"]);
 
 static ISSUER_AND_SUBJECT: Page = Page::error(
     3025,
@@ -137,9 +149,22 @@ pub static TEXTS: &[Symptom] = &[
     of(&["MissingSubscriptionRegistration", "NoRegisteredProviderFound"], &REGISTRATION),
     of(&["ScopeLocked"], &LOCKED),
     of(
-        &["no matches for kind \"Azure", "no matches for kind \"SecretProviderClass\"", "the server doesn't have a resource type \"azure"],
+        &[
+            "no matches for kind \"Azure",
+            "no matches for kind \"SecretProviderClass\"",
+            "no kind \"Azure",
+            "no kind \"SecretProviderClass\"",
+            "the server doesn't have a resource type \"azure",
+            "the server doesn't have a resource type \"secretprovider",
+            "could not find the requested resource (get azure",
+            "could not find the requested resource (get secretprovider",
+        ],
         &NO_KIND,
     ),
+    Symptom::new(&["unmounted volumes=", "timeout expired waiting for volumes to attach or mount"], Meaning::Waiting).page(&VOLUME),
+    of(&["does not have secrets ", "does not have keys ", "does not have certificates "], &pages::OPERATION)
+        .unless(&["does not have secrets get", "does not have keys get", "does not have certificates get"])
+        .only_if(|text| text.contains(" permission on key vault")),
     of(&["Issuer and subject combination already exists"], &ISSUER_AND_SUBJECT),
     of(
         &["ConcurrentFederatedIdentityCredentialsWrites", "Too many Federated Identity Credentials are written concurrently"],

@@ -5,7 +5,7 @@ use super::beyond;
 use crate::{
     chain::{
         facts::{Bound, BoundIdentity, Delivered, Parameters, VaultFacts},
-        link::{Link, Meaning as Means, Symptom},
+        link::{Link, Meaning as Means, Symptom, folded},
         page::Page,
     },
     deliveries::{self, Delivery as _},
@@ -112,11 +112,8 @@ fn all() -> Vec<Known> {
 pub fn meanings(text: &str) -> Vec<Meaning> {
     let mut found: Vec<Meaning> = Vec::new();
     let known = all();
-    // JSON in a log has its line breaks escaped; a message that was wrapped is found as a whole
-    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
-    let whole = text.split_whitespace().collect::<Vec<_>>().join(" ");
-    for line in lines.chain(std::iter::once(whole.as_str())) {
-        let folded = line.to_lowercase();
+    for line in messages(text) {
+        let folded = folded(&line);
         for one in &known {
             let Some(part) = one.symptom.found(&folded) else { continue };
             if let Some(same) = found.iter_mut().find(|same| same.page.code == one.page.code) {
@@ -136,7 +133,7 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
                 page: one.page,
                 link: one.link.clone(),
                 of: if one.of.is_empty() { Vec::new() } else { vec![one.of] },
-                line: line.to_owned(),
+                line: line.clone(),
                 part,
                 what,
                 again: one.again.clone(),
@@ -147,6 +144,33 @@ pub fn meanings(text: &str) -> Vec<Meaning> {
     let waits = |meaning: &Meaning| known.iter().any(|k| k.page.code == meaning.page.code && matches!(k.symptom.means, Means::Waiting));
     found.sort_by_key(|meaning| (waits(meaning), std::cmp::Reverse(meaning.part.len())));
     found
+}
+
+/// The messages of a text. A message has several lines where an error lists a request and its answer, or where a terminal or a mail wrapped
+/// it; what tells the cause from something that looks like it may be in another line.
+fn messages(text: &str) -> Vec<String> {
+    let mut messages: Vec<String> = Vec::new();
+    for line in text.lines().filter(|line| !line.trim().is_empty()) {
+        let words = line.split_whitespace().collect::<Vec<_>>().join(" ");
+        match messages.last_mut().filter(|_| !begins(&words)) {
+            Some(message) => {
+                message.push(' ');
+                message.push_str(&words);
+            }
+            None => messages.push(words),
+        }
+    }
+    messages
+}
+
+/// Whether a line is the first one of a message: as klog, logrus, JSON and a container runtime write it, or as kubectl lists an event.
+fn begins(line: &str) -> bool {
+    let mut bytes = line.bytes();
+    let is_klog =
+        matches!(bytes.next(), Some(b'E' | b'W' | b'I' | b'F')) && line.get(1..5).is_some_and(|d| d.bytes().all(|b| b.is_ascii_digit()));
+    let is_time = line.get(..5).is_some_and(|start| start.ends_with('-') && start[..4].bytes().all(|b| b.is_ascii_digit()));
+    let is_event = line.split(' ').take(4).any(|word| matches!(word, "Warning" | "Normal"));
+    is_klog || is_time || is_event || ["{\"", "time=", "level=", "panic:"].iter().any(|start| line.starts_with(start))
 }
 
 /// The codes that texts lead to.
@@ -298,6 +322,55 @@ mod tests {
             .map(|(text, code)| format!("{code}: {text}: {:?}", meanings(text).iter().map(|m| (m.page.code.0, m.part)).collect::<Vec<_>>()))
             .collect();
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// `CODE` or `-`, then a text as a component of some version writes it, whose line breaks are `\\n`.
+    fn field_texts() -> impl Iterator<Item = (u16, String)> {
+        include_str!("texts/field.txt").lines().map(|line| {
+            let (code, text) = line.split_once(' ').unwrap();
+            (code.parse().unwrap_or_default(), text.replace("\\n", "\n"))
+        })
+    }
+
+    /// The headers and the quoting of logs and events, and wrapped lines, change nothing.
+    #[test]
+    fn texts_of_many_versions_lead_to_their_codes_however_they_are_printed() {
+        let mut wrong = Vec::new();
+        for (code, text) in field_texts() {
+            let line = text.replace('\n', " ");
+            let mut printed = vec![
+                text.clone(),
+                format!("E0101 12:00:00.000000       1 server.go:12] {line}"),
+                serde_json::json!({ "level": "error", "ts": "2026-01-01T00:00:00Z", "msg": &text }).to_string(),
+                format!("  Warning  FailedMount  2m (x12 over 20m)  kubelet  {line}"),
+                format!("2026-01-01T12:00:00.123456789Z stderr F {line}"),
+                format!("E0101 12:00:00.000000 1 server.go:51] \"failed\" err={}", serde_json::json!(line)),
+                line.to_uppercase(),
+            ];
+            if code != 0 {
+                printed.push(format!("I0101 12:00:00.000000 1 x.go:1] started\n{line}\nE0101 12:00:00.000000 1 x.go:1] something else"));
+                printed.push(wrapped(&line));
+            }
+            wrong.extend(
+                printed.into_iter().filter(|text| first(text) != code).map(|text| {
+                    format!("{code}: {text}: {:?}", meanings(&text).iter().map(|m| (m.page.code.0, m.part)).collect::<Vec<_>>())
+                }),
+            );
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    fn wrapped(line: &str) -> String {
+        let mut lines = vec![String::new()];
+        for word in line.split(' ') {
+            if lines.last().is_some_and(|line| line.len() + word.len() > 70) {
+                lines.push("    ".to_owned());
+            }
+            let last = lines.last_mut().unwrap();
+            last.push_str(word);
+            last.push(' ');
+        }
+        lines.join("\n")
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use super::words;
 use crate::chain::{
+    hosts,
     link::{DNS, GRANT, Heals, Meaning, MissingLink, POLICY, RESTART, ROLE, Reason, Symptom},
     pages,
 };
@@ -9,7 +10,14 @@ use crate::chain::{
 pub const OF_POD: &[Symptom] = &[
     // Azure Policy calls its constraints azurepolicy-…; Pod Security says what it violates
     Symptom::known(
-        &["azurepolicy-", "validation.gatekeeper.sh", "violates PodSecurity", "deployment safeguards"],
+        &[
+            "azurepolicy-",
+            "validation.gatekeeper.sh",
+            "violates PodSecurity",
+            "deployment safeguards",
+            "unable to validate against any pod security policy",
+            "unable to validate against any security context constraint",
+        ],
         Heals::Never,
         "a policy of the cluster refuses the pod",
         |view, _| format!("Exempt the namespace {}, or change what the policy names.", view.bound.namespace),
@@ -24,19 +32,32 @@ pub const OF_POD: &[Symptom] = &[
     })
     .page(&pages::NOT_CREATED),
     Symptom::known(
-        &["certificate has expired or is not yet valid", "token used before issued", "token is not valid yet"],
+        &["certificate has expired or is not yet valid", "token used before issued", "token is not valid yet", "[TokenExpired]"],
         Heals::Perhaps,
         "a clock is wrong: a certificate or a token is not valid yet, or not any more",
         |_, _| "Compare the clock of the node with the time in the text.".into(),
     )
+    .unless(&["webhook"])
     .page(&pages::CLOCK),
+];
+
+/// What the SDKs say where nobody answers at 169.254.169.254.
+pub const NO_METADATA: &[&str] = &[
+    "no response from the IMDS endpoint",
+    "Connection to IMDS endpoint cannot be established",
+    "no response from IMDS",
+    "managed identity timed out",
+    "failed to obtain a token from the managed identity endpoint",
+    "No response received from the managed identity endpoint",
+    "No Managed Identity endpoint was found",
+    "MSI endpoint is not available",
+    "MSI not available",
 ];
 
 pub const OF_CONTAINER: &[Symptom] = &[
     Symptom::known(
         &[
             "manifest unknown",
-            "manifest for",
             "failed to pull image",
             "failed to pull and unpack image",
             "failed to fetch anonymous token",
@@ -50,9 +71,14 @@ pub const OF_CONTAINER: &[Symptom] = &[
         |_, _| "Ask the registry for the tag first: it answers 401 to a wrong name, too; then look at the role AcrPull of the kubelet identity.".into(),
     )
     .page(&pages::IMAGE),
-    Symptom::known(&["couldn't find key", "Error: secret \"", "Error: configmap \""], Heals::Within(RESTART), "the container names a Secret or ConfigMap that does not exist", |view, _| {
-        format!("Look at it: `kubectl get secrets,configmaps -n {}`; a synced Secret exists only while a pod mounts its class.", view.bound.namespace)
+    Symptom::known(&["OCI runtime create failed", "failed to create containerd task"], Heals::Perhaps, "the program in the container cannot be started", |_, _| {
+        "Look whether the image has the command of the container: `kubectl describe pod POD`.".into()
     }),
+    Symptom::known(&["couldn't find key", "non-existent secret key", "CreateContainerConfigError", ": secret \"", ": configmap \""], Heals::Within(RESTART), "the container names a Secret or ConfigMap that does not exist", |view, _| {
+        format!("Look at it: `kubectl get secrets,configmaps -n {}`; a synced Secret exists only while a pod mounts its class.", view.bound.namespace)
+    })
+    .unless(&["node publish secret", "nodePublishSecretRef"])
+    .only_if(|text| !text.contains(": secret \"") && !text.contains(": configmap \"") || text.contains("\" not found")),
     Symptom::known(&["CrashLoopBackOff", "back-off restarting failed container"], Heals::Perhaps, "the program in the container ends again and again", |_, _| {
         "Read its log: `kubectl logs POD --previous`.".into()
     }),
@@ -63,9 +89,26 @@ pub const ONE_TENANT: &str = "Use an identity and a vault of one tenant: a manag
 pub const OF_VAULT: &[Symptom] = &[
     Symptom::known(&["AKV10032"], Heals::Never, "the vault is in another tenant than the identity", |_, _| ONE_TENANT.to_owned())
         .page(&pages::TENANT),
+    Symptom::known(&["AKV10022"], Heals::Never, "the token is not one for this vault's cloud", |_, _| {
+        "Ask for a token of the vault's cloud: `cloudName` of the SecretProviderClass, or the vault's URI in the app, names it.".into()
+    })
+    .page(&pages::WRONG_AUDIENCE),
+    Symptom::known(&["VaultNotFound"], Heals::Never, "there is no such vault", |view, _| {
+        format!("Look whether it was deleted: `az keyvault show --name {0}`, `az keyvault list-deleted`.", view.vault())
+    })
+    .unless(&["DeletedVaultNotFound"])
+    .page(&pages::VAULT),
     Symptom {
-        any_of: &["ForbiddenByFirewall", "ForbiddenByConnection", "Client address is not authorized"],
+        any_of: &[
+            "ForbiddenByFirewall",
+            "ForbiddenByConnection",
+            "Client address is not authorized",
+            "caller is not a trusted service",
+            "Public network access is disabled",
+            "is not an approved private link",
+        ],
         none_of: &[],
+        only_if: None,
         page: Some(&pages::FIREWALL),
         means: Meaning::Known {
             heals: Heals::Never,
@@ -79,8 +122,24 @@ pub const OF_VAULT: &[Symptom] = &[
         },
     },
     Symptom {
-        any_of: &["no such host"],
+        // Go, curl, glibc, Node.js, Python and Java say it each in their own way
+        any_of: &[
+            "no such host",
+            "server misbehaving",
+            ":53: i/o timeout",
+            "temporary failure in name resolution",
+            "name or service not known",
+            "nodename nor servname provided",
+            "ENOTFOUND",
+            "EAI_AGAIN",
+            "UnknownHostException",
+            "could not resolve host",
+            "failed to resolve",
+            ".net: i/o timeout",
+            ".com: i/o timeout",
+        ],
         none_of: &[],
+        only_if: Some(hosts::names_azure),
         page: Some(&pages::DNS),
         means: Meaning::Known {
             heals: Heals::Within(DNS),
@@ -94,8 +153,9 @@ pub const OF_VAULT: &[Symptom] = &[
         },
     },
     Symptom {
-        any_of: &["TooManyRequests", "Too Many Requests"],
-        none_of: &[],
+        any_of: &["TooManyRequests", "Too Many Requests", "VaultRequestTypeLimitReached", "ERROR CODE: Throttled"],
+        none_of: &["VirtualMachine"],
+        only_if: Some(|text| hosts::names_azure(text) || !text.contains("too many requests") || text.contains("throttled")),
         page: Some(&pages::THROTTLED),
         means: Meaning::Known {
             heals: Heals::Perhaps,
@@ -104,7 +164,22 @@ pub const OF_VAULT: &[Symptom] = &[
         },
     },
     Symptom::known(
-        &[":443: i/o timeout", ":443: connect: connection refused", ":443: connect: connection timed out", "Client.Timeout exceeded while awaiting headers"],
+        &[
+            "i/o timeout",
+            "connect: connection refused",
+            "connection timed out",
+            "Client.Timeout exceeded while awaiting headers",
+            "context deadline exceeded",
+            "code = DeadlineExceeded",
+            "TLS handshake timeout",
+            "no route to host",
+            "network is unreachable",
+            "connection reset by peer",
+            "connect timed out",
+            "ETIMEDOUT",
+            "ECONNREFUSED",
+            "failed to connect to",
+        ],
         Heals::Within(DNS),
         "the vault or Entra does not answer the node",
         |view, _| {
@@ -114,8 +189,25 @@ pub const OF_VAULT: &[Symptom] = &[
             )
         },
     )
-    .unless(&["no such host", "169.254.169.254", "webhook"])
+    .unless(&["no such host", "169.254.169.254", "webhook", ":2579", ".sock:", "unmounted volumes=", "proxyconnect", ":53:"])
+    .only_if(hosts::is_of_azure_or_mount)
     .page(&pages::TIMEOUT),
+    Symptom::known(
+        &["proxyconnect tcp", "Proxy Authentication Required"],
+        Heals::Perhaps,
+        "the proxy of the pods or the nodes does not let the request through",
+        |_, _| "Look at HTTPS_PROXY and NO_PROXY of the program that reports it: `kubectl describe pod POD`.".into(),
+    )
+    .only_if(hosts::is_not_of_others)
+    .page(&pages::network::PROXY),
+    Symptom::known(
+        &["x509: certificate is valid for"],
+        Heals::Never,
+        "another server answers in place of the vault or of Entra",
+        |view, _| format!("Who issued the certificate shows {}.", view.commands.podid(&["probe", "-n", &view.bound.namespace])),
+    )
+    .only_if(hosts::names_azure)
+    .page(&pages::network::INTERCEPTED),
     // Go, curl, OpenSSL, .NET and Java name an unknown authority each in its own way
     Symptom::known(
         &[
@@ -123,6 +215,8 @@ pub const OF_VAULT: &[Symptom] = &[
             "unable to get local issuer certificate",
             "self-signed certificate in certificate chain",
             "self signed certificate in certificate chain",
+            "SELF_SIGNED_CERT_IN_CHAIN",
+            "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
             "The remote certificate is invalid because of errors in the certificate chain",
             "PKIX path building failed",
         ],
@@ -136,6 +230,7 @@ pub const OF_VAULT: &[Symptom] = &[
         },
     )
     .unless(&["webhook", "kubernetes.default", "azmk8s.io", "/apis/", "/api/v1"])
+    .only_if(hosts::is_not_of_others)
     .page(&pages::network::INTERCEPTED),
 ];
 
@@ -144,11 +239,13 @@ pub const OF_GRANT: &[Symptom] = &[Symptom {
         "ForbiddenByRbac",
         "ForbiddenByPolicy",
         "Caller is not authorized to perform action on resource",
-        " does not have secrets get",
-        " does not have keys get",
-        " does not have certificates get",
+        "does not have secrets get",
+        "does not have keys get",
+        "does not have certificates get",
+        "Caller was not found on any access policy",
     ],
     none_of: &[],
+    only_if: None,
     page: None,
     means: Meaning::Read(|view, link, text| {
         let (identity, vault) = (&view.bound.identity.name, view.vault());
@@ -187,8 +284,9 @@ pub fn refused_caller(text: &str) -> Option<&str> {
 
 pub const OF_SECRET: &[Symptom] = &[
     Symptom {
-        any_of: &["is not permitted on this object", "SecretDisabled", "disabled secret"],
+        any_of: &["is not permitted on this object", "SecretDisabled", "is not allowed on a disabled"],
         none_of: &[],
+        only_if: None,
         page: Some(&pages::DISABLED),
         means: Meaning::Known {
             heals: Heals::Never,
@@ -201,8 +299,9 @@ pub const OF_SECRET: &[Symptom] = &[
         },
     },
     Symptom {
-        any_of: &["KeyNotFound", "CertificateNotFound"],
+        any_of: &["KeyNotFound", "CertificateNotFound", "A key with (name/id)", "A certificate with (name/id)"],
         none_of: &[],
+        only_if: None,
         page: Some(&pages::OBJECT),
         means: Meaning::Known {
             heals: Heals::Never,
@@ -217,8 +316,9 @@ pub const OF_SECRET: &[Symptom] = &[
     },
     Symptom {
         // FlexVolume leaves only the message of the error, without its code
-        any_of: &["SecretNotFound", "was not found in this key vault"],
-        none_of: &[],
+        any_of: &["SecretNotFound", "was not found in this key vault", "request URI contains an invalid name"],
+        none_of: &["A key with (name/id)", "A certificate with (name/id)"],
+        only_if: None,
         page: None,
         means: Meaning::Known {
             heals: Heals::Never,

@@ -114,6 +114,24 @@ pub static TENANT: Page = Page::error(
 .podid(&["podid vault show -n VAULT -g GROUP", "podid identity show -n IDENTITY -g GROUP"])
 .native(&["az keyvault show -n VAULT --query properties.tenantId", "az keyvault update -n VAULT --set properties.tenantId=TENANT"]);
 
+pub static WRONG_AUDIENCE: Page = Page::error(
+    7012,
+    "the token is for another cloud or another service than the vault",
+    "A vault takes only tokens for itself: AKV10022, \"Invalid audience\", names the expected audience and that of the token.",
+)
+.causes(&["`cloudName` of the SecretProviderClass is of another cloud", "the app asks for a token of another service, or of another cloud"])
+.podid(&["podid vault show -n VAULT -g GROUP"])
+.native(&["az keyvault show -n VAULT --query properties.vaultUri", "kubectl get secretproviderclass NAME -n NAMESPACE -o yaml"]);
+
+pub static OPERATION: Page = Page::error(
+    6006,
+    "the access policy lacks the permission for what is done with secrets",
+    "An access policy has a permission for each operation. `get` reads a secret whose name is known; an SDK that loads all secrets of a vault, as configuration providers do, needs `list` too, and whoever writes needs `set`. Azure roles have no such split: Key Vault Secrets User also lists.",
+)
+.causes(&["the app lists the secrets, and its policy has only `get`", "the person or pipeline that writes secrets has no policy with `set`"])
+.podid(&["podid vault show -n VAULT -g GROUP", "podid vault secret list --vault VAULT"])
+.native(&["az keyvault set-policy -n VAULT --object-id PRINCIPAL-ID --secret-permissions get list", "az keyvault set-policy -n VAULT --upn USER --secret-permissions get list set delete"]);
+
 pub static SECRET: Page = Page::error(
     8001,
     "a secret is not in the vault",
@@ -181,6 +199,8 @@ pub static ALL: &[&Page] = &[
     &THROTTLED,
     &TIMEOUT,
     &TENANT,
+    &WRONG_AUDIENCE,
+    &OPERATION,
     &SECRET,
     &DISABLED,
     &EXPIRED,

@@ -71,8 +71,9 @@ pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
 
 const OF_ACCOUNT: &[Symptom] = &[
     Symptom {
-        any_of: &["no such host"],
+        any_of: &["no such host", "could not resolve host"],
         none_of: &[],
+        only_if: Some(|text| text.contains(".core.")),
         page: None,
         means: Meaning::Known {
             heals: Heals::Within(DNS),
@@ -88,6 +89,7 @@ const OF_ACCOUNT: &[Symptom] = &[
     Symptom {
         any_of: &["ResourceNotFound", "AccountIsDisabled"],
         none_of: &[],
+        only_if: None,
         page: None,
         means: Meaning::Known {
             heals: Heals::Never,
@@ -99,6 +101,7 @@ const OF_ACCOUNT: &[Symptom] = &[
         // the same code for all network rules: firewall, private endpoint only, trusted services only
         any_of: &["AuthorizationFailure"],
         none_of: &[],
+        only_if: None,
         page: None,
         means: Meaning::Known {
             heals: Heals::Never,
@@ -120,6 +123,7 @@ const OF_ACCOUNT: &[Symptom] = &[
 const OF_CONTAINER: &[Symptom] = &[Symptom {
     any_of: &["ContainerNotFound"],
     none_of: &[],
+    only_if: None,
     page: None,
     means: Meaning::Known {
         heals: Heals::Never,
@@ -131,6 +135,7 @@ const OF_CONTAINER: &[Symptom] = &[Symptom {
 const OF_ROLE: &[Symptom] = &[Symptom {
     any_of: &["AuthorizationPermissionMismatch", "InsufficientAccountPermissions"],
     none_of: &[],
+    only_if: None,
     page: None,
     means: Meaning::Read(|view, link, text| {
         let is_known = view.delivered.is_some_and(|delivered| !delivered.keys.is_empty());

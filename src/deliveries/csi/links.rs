@@ -1,25 +1,24 @@
-//! The links of the CSI driver, from the vault to the synced Secret, and what kubelet, the driver and its Azure provider report when one
-//! is broken (texts of secrets-store-csi-driver 1.6 and its Azure provider 1.8).
+//! The links of the CSI driver, from the vault to the synced Secret.
 
 use super::{
     examine,
     names::{CLASS, STATUS},
-    pages,
+    pages, texts,
 };
 use crate::{
     chain::{
         facts::{Bound, Delivered},
         ground,
-        link::{ABSENT, Heals, Link, LinkName, Meaning, MissingLink, RESTART, Reason, Resource, START, Symptom, UNKNOWN, VERSION},
+        link::{Heals, Link, LinkName, MissingLink, RESTART, Reason, Resource, START, UNKNOWN, VERSION},
         stage::{Otherwise, Reached, Stage, Until},
         texts::{field, short},
-        view::{PodRef, View},
+        view::PodRef,
     },
     cluster::Api,
     resources::secret_provider_class::Object,
 };
 use serde_json::Value;
-use std::{collections::BTreeMap, time::Duration};
+use std::collections::BTreeMap;
 
 const CLASS_LINK: LinkName = LinkName::new("class", &pages::CLASS);
 /// The Secrets Store CSI driver.
@@ -29,28 +28,25 @@ const PROVIDER: LinkName = LinkName::new("provider", &pages::PROVIDER);
 /// The driver keeps a Kubernetes Secret in step.
 const SYNC: LinkName = LinkName::new("sync", &pages::SYNC);
 
-/// A class that was just written may be unknown to the driver's cache for a moment.
-const CACHE: Duration = Duration::from_secs(10);
-
 pub(super) fn links(delivered: &Delivered, bound: &Bound) -> Vec<Link> {
     let again = mount(delivered, bound);
     let mut links = ground::of_vault(delivered, bound);
     links.extend([
         Link::new(CLASS_LINK, format!("the SecretProviderClass {}/{}", delivered.namespace, delivered.name), again.clone())
             .resource(Resource::of(CLASS))
-            .symptoms(OF_CLASS)
+            .symptoms(texts::OF_CLASS)
             .examine(examine::CLASS)
             .apart(),
         Link::new(DRIVER, "the Secrets Store CSI driver on the pod's node", Vec::new())
-            .symptoms(OF_DRIVER)
+            .symptoms(texts::OF_DRIVER)
             .examine(examine::DRIVER)
             .apart(),
         Link::new(PROVIDER, "the driver's Azure provider on the pod's node", Vec::new())
-            .symptoms(OF_PROVIDER)
+            .symptoms(texts::OF_PROVIDER)
             .examine(examine::PROVIDER)
             .apart(),
         Link::new(VERSION, "the mounted versions", again.clone()),
-        Link::new(SYNC, "the synced Secrets", again).symptoms(OF_SYNC),
+        Link::new(SYNC, "the synced Secrets", again).symptoms(texts::OF_SYNC),
         ground::container(),
     ]);
     links
@@ -77,112 +73,6 @@ fn mount(delivered: &Delivered, bound: &Bound) -> Vec<String> {
     words.extend(ground::cluster_flags(bound));
     words
 }
-
-pub(super) fn of_volume() -> Vec<&'static Symptom> {
-    [OF_CLASS, OF_DRIVER, OF_PROVIDER].into_iter().flatten().chain(ground::of_objects()).collect()
-}
-
-fn class_again(view: &View<'_>, link: &Link) -> String {
-    format!("Write it again: {}.", view.again(&link.again))
-}
-
-const OF_CLASS: &[Symptom] = &[
-    Symptom::known(
-        &[
-            "nodePublishSecretRef secret is not set",
-            "only one identity mode",
-            "failed to create auth config",
-            "clientID is required for identity binding",
-        ],
-        Heals::Never,
-        "the SecretProviderClass does not set exactly one identity mode",
-        class_again,
-    )
-    .page(&pages::CLASS_MODE),
-    Symptom::known(
-        &["failed to get secretproviderclass", "secretproviderclasses.secrets-store.csi.x-k8s.io \""],
-        Heals::Within(CACHE),
-        "the driver does not find the SecretProviderClass",
-        class_again,
-    )
-    .unless(&["is forbidden"])
-    .page(&pages::CLASS_MISSING),
-    Symptom::known(
-        &["Multiple user assigned identities exist"],
-        Heals::Never,
-        "the SecretProviderClass names no identity of the node, which has several",
-        class_again,
-    )
-    .page(&crate::chain::pages::NODE_IDENTITY),
-    Symptom::known(
-        &["received message larger than max"],
-        Heals::Never,
-        "the SecretProviderClass mounts more than the driver can pass on",
-        |_, _| "Divide its objects among several classes.".into(),
-    )
-    .page(&pages::TOO_LARGE),
-    Symptom::known(
-        &[
-            "keyvaultName is not provided",
-            "tenantId is not provided",
-            "objects is not set",
-            "failed to yaml unmarshal",
-            "unmarshal failed for keyVaultObjects",
-            "Invalid vault name",
-            "cloudName",
-            "provider not set",
-            "Invalid vaultObjectTypes",
-            "invalid objectFormat",
-            "invalid objectEncoding",
-            "file name must",
-            "failed to validate secret object",
-            "not found in the pod",
-            "must be between 3 and 24 chars",
-        ],
-        Heals::Never,
-        "the provider cannot read the SecretProviderClass",
-        class_again,
-    )
-    .page(&pages::CLASS_UNREADABLE),
-];
-
-const OF_DRIVER: &[Symptom] = &[
-    Symptom::known(
-        &["not found in the list of registered CSI drivers", "no CSIDriver object"],
-        Heals::Within(ABSENT),
-        "the Secrets Store CSI driver is not on the pod's node",
-        |view, _| {
-            format!(
-                "Enable the add-on azure-keyvault-secrets-provider of the cluster {}, or install the driver's chart; `kubectl get csinodes` shows which nodes have it.",
-                view.bound.cluster.name
-            )
-        },
-    ),
-    Symptom {
-        any_of: &["code = Unavailable", "csi.sock"],
-        none_of: PROVIDER_TEXTS,
-        page: None,
-        means: Meaning::Known {
-            heals: Heals::Within(RESTART),
-            what: "the CSI driver does not answer on the pod's node",
-            hint: |_, _| "Look whether it runs on that node: `kubectl get pods -A -o wide | grep secrets-store`.".into(),
-        },
-    },
-];
-
-const PROVIDER_TEXTS: &[&str] = &["error connecting to provider", "azure.sock", "provider not found"];
-
-const OF_PROVIDER: &[Symptom] =
-    &[Symptom::known(PROVIDER_TEXTS, Heals::Within(RESTART), "the driver's Azure provider does not answer on the pod's node", |_, _| {
-        "Look whether it runs on that node: `kubectl get pods -A -o wide | grep provider-azure`.".into()
-    })];
-
-const OF_SYNC: &[Symptom] = &[Symptom::known(
-    &["secrets is forbidden", "cannot create resource \"secrets\"", "cannot patch resource \"secrets\""],
-    Heals::Never,
-    "the CSI driver may not write Kubernetes Secrets",
-    |_, _| "With its Helm chart set `secrets-store-csi-driver.syncSecret.enabled=true`; the AKS add-on has that right always.".into(),
-)];
 
 /// The mount, then each synced Secret, then the container that reads them.
 pub(super) fn stages(delivered: &Delivered, pod: &PodRef) -> Vec<Stage> {
@@ -293,31 +183,4 @@ fn unsynced(secret: &str) -> Reason {
     let hint = "If the driver may not write Secrets: with its Helm chart set `secrets-store-csi-driver.syncSecret.enabled=true`; the AKS add-on has that right always.";
     let missing = MissingLink::new(SYNC, format!("the driver has not made the Secret {secret}")).hint(hint);
     Reason::new(Heals::Within(RESTART), missing)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_driver_that_is_missing_ends_a_proof_within_seconds() {
-        let text = "MountVolume.SetUp failed: driver name secrets-store.csi.k8s.io not found in the list of registered CSI drivers";
-        let symptom = OF_DRIVER.iter().find(|symptom| symptom.fits(text)).unwrap();
-        let Meaning::Known { heals, .. } = symptom.means else { panic!("it means one thing") };
-        assert!(heals.is_over(Duration::from_secs(8)));
-    }
-
-    #[test]
-    fn a_provider_that_died_is_not_taken_for_the_driver() {
-        let tables = [(CLASS_LINK, OF_CLASS), (DRIVER, OF_DRIVER), (PROVIDER, OF_PROVIDER), (SYNC, OF_SYNC)];
-        let of = |text: &str| tables.iter().find(|(_, table)| table.iter().any(|s| s.fits(text))).map(|(link, _)| *link);
-        let dead = |socket: &str| {
-            format!(
-                "rpc error: code = Unavailable desc = connection error: desc = \"transport: Error while dialing: dial unix {socket}: connect: connection refused\""
-            )
-        };
-        assert_eq!(of(&dead("/var/run/secrets-store-csi-providers/azure.sock")), Some(PROVIDER));
-        assert_eq!(of(&dead("/var/lib/kubelet/plugins/csi-secrets-store/csi.sock")), Some(DRIVER));
-        assert_eq!(of("error connecting to provider \"azure\": provider not found: provider \"azure\""), Some(PROVIDER));
-    }
 }

@@ -71,6 +71,19 @@ pub static CLASS_MODE: Page = Page::error(
 .podid(&["podid mount apply --namespace NAMESPACE --name NAME --vault VAULT --secret SECRET"])
 .native(&["kubectl get secretproviderclass NAME -n NAMESPACE -o jsonpath='{.spec.parameters}'"]);
 
+pub static PASSWORD: Page = Page::error(
+    8018,
+    "the Secret with the password of a service principal is missing, or is not what the provider reads",
+    "A volume with `nodePublishSecretRef` gives the provider the login of a service principal from a Secret with the keys `clientid` and `clientsecret`. For rotation the driver watches only Secrets with the label secrets-store.csi.k8s.io/used=true.",
+)
+.causes(&[
+    "the Secret is not in the pod's namespace",
+    "its keys have other names: they are in lower case",
+    "it lacks the label, so that the first mount works and rotation fails",
+])
+.podid(&["podid bind --mode workload-identity --namespace NAMESPACE --identity IDENTITY"])
+.native(&["kubectl get secret NAME -n NAMESPACE --show-labels", "kubectl label secret NAME -n NAMESPACE secrets-store.csi.k8s.io/used=true"]);
+
 pub static CLASS_UNREADABLE: Page = Page::error(
     8013,
     "the provider cannot read the SecretProviderClass",
@@ -102,4 +115,5 @@ pub static SYNC: Page = Page::error(
 .podid(&["podid cluster components --cluster CLUSTER"])
 .native(&["helm upgrade RELEASE csi-secrets-store-provider-azure/csi-secrets-store-provider-azure --reuse-values --set secrets-store-csi-driver.syncSecret.enabled=true"]);
 
-pub static ALL: &[&Page] = &[&DRIVER, &PROVIDER, &TWO, &CLASS, &CLASS_MISSING, &CLASS_MODE, &CLASS_UNREADABLE, &TOO_LARGE, &SYNC];
+pub static ALL: &[&Page] =
+    &[&DRIVER, &PROVIDER, &TWO, &CLASS, &CLASS_MISSING, &CLASS_MODE, &PASSWORD, &CLASS_UNREADABLE, &TOO_LARGE, &SYNC];

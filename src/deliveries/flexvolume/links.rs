@@ -41,6 +41,7 @@ const OF_TEMPLATE: &[Symptom] = &[Symptom {
         "Invalid vault name",
     ],
     none_of: &[],
+    only_if: None,
     page: None,
     means: Meaning::Known {
         heals: Heals::Never,
@@ -53,6 +54,7 @@ const OF_DRIVER: &[Symptom] = &[
     Symptom {
         any_of: &["no volume plugin matched", "driver executable"],
         none_of: &[],
+        only_if: None,
         page: None,
         means: Meaning::Known {
             heals: Heals::Within(ABSENT),
@@ -67,8 +69,9 @@ const OF_DRIVER: &[Symptom] = &[
     },
     Symptom {
         // driver-call.go of kubelet, when the script printed something else than JSON
-        any_of: &["invalid character"],
+        any_of: &["looking for beginning of value"],
         none_of: &[],
+        only_if: Some(|text| ["failed to unmarshal output for command", "invalid character '/'"].iter().any(|part| text.contains(part))),
         page: Some(&pages::SCRIPT),
         means: Meaning::Known {
             heals: Heals::Never,
@@ -82,7 +85,9 @@ const OF_DRIVER: &[Symptom] = &[
     // NMI had no token for the pod yet; the driver does not repeat why
     Symptom {
         any_of: &["nmi response failed with status code"],
-        none_of: &[],
+        // the CSI driver's provider does
+        none_of: &["response body"],
+        only_if: None,
         page: Some(&crate::chain::pages::TOKEN),
         means: Meaning::Waiting,
     },

@@ -73,6 +73,32 @@ pub static IPTABLES: Page = Page::error(
 .podid(&["podid logs nmi --workload NAME -n NAMESPACE"])
 .native(&["kubectl get pods -A -o wide | grep nmi"]);
 
+pub static RIGHTS: Page = Page::error(
+    1117,
+    "MIC or NMI lacks a right in the cluster",
+    "MIC and NMI read identities and bindings of all namespaces, and MIC writes AzureAssignedIdentities, events and its lease. Their ClusterRoles come with the installation; one that is older than the program, or was changed, stops them: \"is forbidden: User system:serviceaccount:…\".",
+)
+.causes(&["a ClusterRole or ClusterRoleBinding was deleted or changed", "the image was updated, and the manifests were not"])
+.podid(&["podid cluster install pod-identity --cluster CLUSTER", "podid logs mic"])
+.native(&["kubectl get clusterroles,clusterrolebindings | grep aad-pod-id", "kubectl auth can-i list azureidentities --as system:serviceaccount:NAMESPACE:aad-pod-id-mic-service-account"]);
+
+pub static OTHER_NAMESPACE: Page = Page::error(
+    3004,
+    "pod, binding and AzureIdentity are not in one namespace, and have to be",
+    "With `--forceNamespaced` of MIC and NMI, and for an AzureIdentity with the annotation aadpodidentity.k8s.io/Behavior: namespaced, only bindings of the pod's own namespace count.",
+)
+.causes(&["the AzureIdentity and its binding are in a namespace of their own, such as default", "namespaced mode was switched on later"])
+.podid(&["podid bind --namespace NAMESPACE --identity IDENTITY"])
+.native(&["kubectl get azureidentities,azureidentitybindings -A"]);
+
+pub static PASSWORD: Page = Page::error(
+    3011,
+    "the Secret with the password of an AzureIdentity is missing",
+    "An AzureIdentity of type 1 or 2 is a service principal; `clientPassword` names the Secret with its password or certificate, which NMI reads.",
+)
+.causes(&["the Secret was deleted, or is in another namespace than `clientPassword` says", "NMI may not read Secrets"])
+.native(&["kubectl get azureidentity NAME -n NAMESPACE -o jsonpath='{.spec.clientPassword}'"]);
+
 pub static OBJECT: Page = Page::error(
     3001,
     "the AzureIdentity is missing or is not what MIC can use",
@@ -184,6 +210,9 @@ pub static ALL: &[&Page] = &[
     &KUBENET,
     &NAMESPACED,
     &IPTABLES,
+    &RIGHTS,
+    &OTHER_NAMESPACE,
+    &PASSWORD,
     &OBJECT,
     &CASING,
     &BOUND,

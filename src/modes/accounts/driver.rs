@@ -51,6 +51,7 @@ pub fn missing(audience: &str) -> MissingLink {
 }
 
 const TEXTS: &[&str] = &[
+    "service account tokens are required for identity binding",
     "service account tokens not found",
     "token for audience api://",
     "failed to parse workload identity tokens",
@@ -61,6 +62,7 @@ const TEXTS: &[&str] = &[
 const OF_DRIVER: &[Symptom] = &[Symptom {
     any_of: TEXTS,
     none_of: &["AADSTS"],
+    only_if: None,
     page: None,
     means: Meaning::Read(|_, _, text| Reason::new(Heals::Within(RESTART), missing(AUDIENCE).because(cut(text)))),
 }];
@@ -68,6 +70,7 @@ const OF_DRIVER: &[Symptom] = &[Symptom {
 const OF_PROXY: &[Symptom] = &[Symptom {
     any_of: TEXTS,
     none_of: &["AADSTS"],
+    only_if: None,
     page: None,
     means: Meaning::Read(|_, _, text| Reason::new(Heals::Within(RESTART), missing(PROXY_AUDIENCE).because(cut(text)))),
 }];

@@ -117,6 +117,22 @@ pub static NO_APPLICATION: Page = Page::error(
     "kubectl get serviceaccount NAME -n NAMESPACE -o yaml",
 ]);
 
+pub static DISABLED: Page = Page::error(
+    4027,
+    "the application is disabled in its tenant (AADSTS7000112)",
+    "Entra gives no tokens to an application whose service principal is disabled.",
+)
+.causes(&["somebody disabled it, or a process against unused applications did"])
+.native(&["az ad sp show --id CLIENT-ID --query accountEnabled"]);
+
+pub static BLOCKED: Page = Page::error(
+    4028,
+    "a Conditional Access policy blocks the application (AADSTS53003)",
+    "Conditional Access for workload identities may block service principals by the address that they come from. Managed identities are not covered by it.",
+)
+.causes(&["the outgoing address of the nodes is not among the named locations of the policy"])
+.native(&["az ad sp show --id CLIENT-ID"]);
+
 pub static NO_TENANT: Page = Page::error(
     4013,
     "the tenant does not exist (AADSTS90002, AADSTS900023)",
@@ -186,6 +202,8 @@ pub static ALL: &[&Page] = &[
     &DRIVER_TOKENS,
     &ASSERTION_EXPIRED,
     &NO_APPLICATION,
+    &DISABLED,
+    &BLOCKED,
     &NO_TENANT,
     &KEYS,
     &SIGNATURE,

@@ -57,6 +57,7 @@ const OF_PROXY: &[Symptom] = &[
     Symptom {
         any_of: &["use-managed-identity"],
         none_of: &[],
+        only_if: None,
         page: Some(&pages::ALLOWED),
         means: Meaning::Known {
             heals: Heals::Within(RESTART),
@@ -67,6 +68,7 @@ const OF_PROXY: &[Symptom] = &[
     Symptom {
         any_of: &["AADSTS70021", "AADSTS700211", "AADSTS700213", "identity binding not found", "no identity binding"],
         none_of: &[],
+        only_if: None,
         page: Some(&pages::PROXY),
         means: Meaning::Known {
             heals: Heals::Within(SPREADS),

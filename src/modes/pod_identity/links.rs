@@ -55,6 +55,7 @@ pub(super) fn links(bound: &Bound) -> Vec<Link> {
         Link::new(BOUND, aad::object_title(bound, "AzureIdentityBinding", BINDING), again.clone())
             .resource(Resource::of(BINDING))
             .check(Side::Kubernetes, |view, link| aad::look_at_binding(view, link))
+            .symptoms(texts::OF_BINDING)
             .examine(examine::OF_BINDING),
         Link {
             slow: true,
@@ -100,7 +101,7 @@ async fn assignment(view: &View<'_>, link: &Link) -> Option<Reason> {
     let pod = view.pod?;
     if let Ok(Some(binding)) = aad::binding(view).await {
         // events outlive what they are about by an hour: only what was reported since the pod was made counts
-        let events = view.warnings(namespace, field(&binding, "/metadata/name")).await;
+        let events = view.warnings(field(&binding, "/metadata/namespace"), field(&binding, "/metadata/name")).await;
         if let Some(event) = events.iter().filter(|e| last_seen(e) >= pod.made).max_by_key(|e| last_seen(e)) {
             return Some(of_mic(field(event, "/message"), view, link));
         }
@@ -128,7 +129,7 @@ fn of_mic(text: &str, view: &View<'_>, link: &Link) -> Reason {
     let (cluster, identity) = (&view.bound.cluster.name, &view.bound.identity.name);
     let missing = |role: &str, at: &str| {
         let what = format!("the cluster {cluster} lacks the role {role} at {at}, so MIC cannot put the identity on the nodes");
-        let hint = format!("Give it the role (a new one takes up to 10 minutes): {}.", view.again(&link.again));
+        let hint = format!("Give it the role (a new one takes up to 10 minutes): {}. {}", view.again(&link.again), texts::TRIES_AGAIN);
         Reason::new(Heals::Within(ROLE), MissingLink::new(CLUSTER_ROLE, what).hint(hint))
     };
     let scope = |lead: &str| text.rsplit_once(lead).and_then(|(_, rest)| rest.split('\'').next()).filter(|s| s.starts_with('/'));

@@ -177,7 +177,7 @@ const OF_ENTRA: &[Symptom] = &[
     .page(&pages::FEDERATION),
     Symptom::new(&["AADSTS700024"], Meaning::Read(of_times)).page(&shared::ASSERTION_EXPIRED),
     entra(
-        &["AADSTS700016"],
+        &["AADSTS700016", "AADSTS7000229"],
         Heals::Within(RESTART),
         "the client id is not one of an application or identity in this tenant",
         |view, link| {
@@ -189,6 +189,15 @@ const OF_ENTRA: &[Symptom] = &[
         },
     )
     .page(&shared::NO_APPLICATION),
+    entra(&["AADSTS7000112"], Heals::Never, "the application is disabled in its tenant", |_, _| {
+        "Enable it: `az ad sp update --id CLIENT-ID --set accountEnabled=true`.".to_owned()
+    })
+    .page(&shared::DISABLED),
+    entra(&["AADSTS53003"], Heals::Never, "a Conditional Access policy of the tenant blocks the application", |_, _| {
+        "Ask who manages Conditional Access: a policy for workload identities blocks the address of the nodes, or the application."
+            .to_owned()
+    })
+    .page(&shared::BLOCKED),
     entra(&["AADSTS90002", "AADSTS900023"], Heals::Never, "the tenant that the token was asked for does not exist", |_, _| {
         "Look at `tenantId` of the SecretProviderClass, and at the annotation azure.workload.identity/tenant-id of the service account."
             .to_owned()
