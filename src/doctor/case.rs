@@ -23,6 +23,7 @@ use crate::{
         kinds::{CRON_JOB, DAEMON_SET, DEPLOYMENT, JOB, POD, REPLICA_SET, STATEFUL_SET},
     },
 };
+use jiff::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -293,6 +294,15 @@ pub fn pods<'a>(workload: &Workload, survey: &'a Survey) -> Vec<&'a Value> {
     }
     chosen.sort_by_key(|(is_ready, object)| (*is_ready, std::cmp::Reverse(field(object, "/metadata/creationTimestamp").to_owned())));
     chosen.into_iter().map(|(_, object)| object).take(MOST).collect()
+}
+
+/// When the oldest pod of the workloads was made that is not over.
+pub fn oldest_pod(case: &Case<'_>, survey: &Survey) -> Option<Timestamp> {
+    let all = case.workloads.iter().flat_map(|workload| workload.pods.iter().map(move |pod| (workload, pod)));
+    let alive = all.filter(|(_, pod)| !matches!(pod.phase.as_str(), "Succeeded" | "Failed"));
+    let objects = alive.filter_map(|(workload, pod)| survey.cluster.named(&POD, &workload.namespace, &pod.name));
+    let objects = objects.filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
+    objects.filter_map(|pod| field(pod, "/metadata/creationTimestamp").parse().ok()).min()
 }
 
 /// What is missing on the workload's own paths, as clauses with what makes it.

@@ -54,12 +54,15 @@ pub async fn look(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, seen:
     let Some(survey) = view.survey else { return };
     let mut own: Option<Vec<String>> = None;
     let mut found: Vec<KnownText> = Vec::new();
+    let oldest = case::oldest_pod(case, survey);
     for source in sources(case, survey, reports).await {
         let now = reports.errors(&source.pod, &source.container, false).await;
         // what a container that crashes again and again said at its end
         let before = if crashes(&source) { reports.errors(&source.pod, &source.container, true).await } else { Arc::default() };
         let place = format!("the log of {} ({})", source.program, field(&source.pod, "/metadata/name"));
-        for line in now.iter().chain(before.iter()) {
+        // what was written before the pods were made was about others, or about what was mended since
+        let now = now.iter().filter(|line| oldest.zip(line.at).is_none_or(|(made, at)| at >= made));
+        for line in now.chain(before.iter()).map(|line| line.text.as_str()) {
             let Some((link, symptom, page)) = meaning(case, line) else { continue };
             if !concerns(line, own.get_or_insert_with(|| own_names(case)), reports.names(all_names)) {
                 continue;

@@ -17,7 +17,10 @@ use crate::{
     cluster::ObjectRef,
     engine::desired::Requester,
     inventory::{Workload, WorkloadPod},
-    survey::kinds::{POD as POD_KIND, REPLICA_SET},
+    survey::{
+        Survey,
+        kinds::{DEPLOYMENT, POD as POD_KIND, REPLICA_SET},
+    },
 };
 use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
@@ -133,6 +136,14 @@ fn is_short(workload: &Workload) -> bool {
     workload.wanted.is_some_and(|wanted| i64::try_from(workload.pods.len()).unwrap_or(i64::MAX) < wanted)
 }
 
+/// Why the pods of a Deployment's new template are refused, while those of the former one may still run.
+fn refused_pods<'a>(workload: &Workload, survey: &'a Survey) -> Option<&'a str> {
+    let object = survey.cluster.named(&DEPLOYMENT, &workload.namespace, &workload.name).filter(|_| workload.kind == "Deployment")?;
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array)?;
+    let refused = conditions.iter().find(|one| field(one, "/type") == "ReplicaFailure" && field(one, "/status") == "True")?;
+    Some(field(refused, "/message")).filter(|message| !message.is_empty())
+}
+
 /// Since when a pod is ready.
 fn ready_since(pod: &Value) -> Option<Timestamp> {
     let conditions = pod.pointer("/status/conditions").and_then(Value::as_array)?;
@@ -166,6 +177,11 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_
                 ));
             }
         }
+        if let Some(message) = refused_pods(workload, survey) {
+            let kind = workload.kind.to_lowercase();
+            let what = format!("the {kind} {} cannot make its new pods", workload.name);
+            texts.push((what, message.to_owned(), format!("the condition ReplicaFailure of the {kind} {}", workload.name)));
+        }
         if is_short(workload) {
             names.push(workload.name.clone());
             let sets = survey.cluster.of_kind(&REPLICA_SET).iter();
@@ -177,11 +193,17 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_
             names.extend(own.map(|set| field(set, "/metadata/name").to_owned()));
         }
     }
-    if names.is_empty() && running.is_empty() {
+    if names.is_empty() && running.is_empty() && texts.is_empty() {
         return;
     }
     let all = reports.warnings(&case.target.bound.namespace).await;
-    let about = |event: &&Value| names.iter().any(|name| name == field(event, "/involvedObject/name"));
+    // the objects that bind pods outlive them, and so do the events about them
+    let oldest = case::oldest_pod(case, survey);
+    let is_of_former = |event: &Value| {
+        let is_of_object = case.target.bound.objects.values().any(|name| name == field(event, "/involvedObject/name"));
+        is_of_object && oldest.zip(last_seen(event)).is_some_and(|(made, at)| at < made)
+    };
+    let about = |event: &&Value| names.iter().any(|name| name == field(event, "/involvedObject/name")) && !is_of_former(event);
     let mut listed: Vec<&Value> = all.iter().filter(about).collect();
     listed.sort_by_key(|event| std::cmp::Reverse(last_seen(event)));
     for (event, pod) in of_rotation(&all, &running) {
@@ -247,7 +269,7 @@ fn waiting(pod: &Value) -> Vec<(String, String)> {
 /// None: the text says nothing, or only that its component waited.
 async fn of_text(case: &Case<'_>, view: &View<'_>, what: &str, text: &str) -> Option<MissingLink> {
     let target = &case.target;
-    if text.contains("timed out waiting for the condition") {
+    if text.contains("timed out waiting for the condition") || text.contains("unmounted volumes=") {
         return None;
     }
     if is_refusal(text)

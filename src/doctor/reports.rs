@@ -11,6 +11,7 @@ use crate::{
         kinds::{DAEMON_SET, DEPLOYMENT, POD},
     },
 };
+use jiff::Timestamp;
 use serde_json::Value;
 use std::{
     collections::{BTreeMap, BTreeSet, HashSet},
@@ -21,14 +22,22 @@ use std::{
 };
 use tokio::sync::OnceCell;
 
-/// The last lines and bytes of one container's log.
-const LINES: u32 = 500;
-const BYTES: u64 = 512 << 10;
+/// The last lines and bytes of one container's log. MIC writes two warnings every four seconds on Kubernetes 1.33 and later (`v1 Endpoints is
+/// deprecated`), and what went wrong only once.
+const LINES: u32 = 2500;
+const BYTES: u64 = 2 << 20;
 /// Logs that are read in one run.
 const MOST_LOGS: usize = 60;
 /// A log is read from the creation of the oldest pod on, and at most for this time.
 const LONGEST: i64 = 24 * 3600;
 const SHORTEST: i64 = 10 * 60;
+
+/// A line of a log that reports something wrong.
+pub struct LogLine {
+    /// When the API server says that it was written.
+    pub at: Option<Timestamp>,
+    pub text: String,
+}
 
 type Cells<T> = Mutex<BTreeMap<(String, String), Arc<OnceCell<Arc<T>>>>>;
 
@@ -40,7 +49,7 @@ pub struct Reports<'a> {
     /// By namespace; None where they must be asked for namespace by namespace.
     all_events: OnceCell<Option<BTreeMap<String, Arc<Vec<Value>>>>>,
     events: Cells<Vec<Value>>,
-    logs: Cells<Vec<String>>,
+    logs: Cells<Vec<LogLine>>,
     pods: Cells<Vec<Value>>,
     installed: OnceLock<BTreeSet<(&'static str, String)>>,
     names: OnceLock<HashSet<String>>,
@@ -144,14 +153,13 @@ impl<'a> Reports<'a> {
     }
 
     /// The errors at the end of a container's log, or of that before its last restart, the newest first; none where it cannot be read.
-    pub async fn errors(&self, pod: &Value, container: &str, previous: bool) -> Arc<Vec<String>> {
+    pub async fn errors(&self, pod: &Value, container: &str, previous: bool) -> Arc<Vec<LogLine>> {
         let (namespace, name) = (field(pod, "/metadata/namespace"), field(pod, "/metadata/name"));
         let which = if previous { format!("{container}, before") } else { container.to_owned() };
         let cell = cell(&self.logs, (format!("{namespace}/{name}"), which));
         let read = async {
             let text = self.read(namespace, name, container, previous).await;
-            let errors = text.lines().rev().map(message).filter(|line| is_error(line)).map(str::to_owned);
-            Arc::new(errors.collect::<Vec<_>>())
+            Arc::new(text.lines().rev().map(log_line).filter(|line| is_error(&line.text)).collect::<Vec<_>>())
         };
         cell.get_or_init(|| read).await.clone()
     }
@@ -195,12 +203,11 @@ fn cell<T>(cells: &Cells<T>, key: (String, String)) -> Arc<OnceCell<Arc<T>>> {
     cells.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone()
 }
 
-/// A line without the time that the API server puts before it.
-fn message(line: &str) -> &str {
-    match line.split_once(' ') {
-        Some((time, rest)) if time.parse::<jiff::Timestamp>().is_ok() => rest,
-        _ => line,
-    }
+/// The API server puts the time before each line.
+fn log_line(line: &str) -> LogLine {
+    let (at, text) =
+        line.split_once(' ').and_then(|(time, rest)| Some((time.parse().ok()?, rest))).map_or((None, line), |(at, rest)| (Some(at), rest));
+    LogLine { at, text: text.to_owned() }
 }
 
 /// Whether a line reports something wrong: klog marks errors, warnings and fatal ends by their first letter.
@@ -217,8 +224,10 @@ mod tests {
 
     #[test]
     fn the_time_of_the_server_is_no_part_of_a_line() {
-        assert_eq!(message("2026-11-30T12:00:00.123456789Z E1130 mic.go:1] failed"), "E1130 mic.go:1] failed");
-        assert_eq!(message("E1130 12:00:00 mic.go:1] failed"), "E1130 12:00:00 mic.go:1] failed");
+        let line = log_line("2026-11-30T12:00:00.123456789Z E1130 mic.go:1] failed");
+        assert_eq!((line.at, line.text.as_str()), ("2026-11-30T12:00:00.123456789Z".parse().ok(), "E1130 mic.go:1] failed"));
+        let line = log_line("E1130 12:00:00 mic.go:1] failed");
+        assert_eq!((line.at, line.text.as_str()), (None, "E1130 12:00:00 mic.go:1] failed"));
     }
 
     #[test]

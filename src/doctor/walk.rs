@@ -117,7 +117,7 @@ impl Walk<'_> {
             if one.severity != Severity::Error {
                 let first = findings.iter_mut().find(|finding| finding.severity == Severity::Error).filter(|_| one.is_young);
                 match first {
-                    Some(first) => first.consequences.push(one.missing.what),
+                    Some(first) => follows(first, one.missing.what),
                     None => findings.push(finding(case, one)),
                 }
                 continue;
@@ -131,13 +131,18 @@ impl Walk<'_> {
             let first = findings.iter_mut().find(|finding| finding.severity == Severity::Error);
             let apart = link.is_some_and(|link| link.apart);
             match first {
-                Some(first) if !apart || is_seen && one.is_told || first.link == Some(CLUSTER.word) => {
-                    first.consequences.push(one.missing.what)
-                }
+                Some(first) if !apart || is_seen && one.is_told || first.link == Some(CLUSTER.word) => follows(first, one.missing.what),
                 _ => findings.push(finding(case, one)),
             }
         }
         findings
+    }
+}
+
+/// The same may be read at several places.
+fn follows(first: &mut Finding, what: String) {
+    if !first.consequences.contains(&what) && first.what != what && !first.causes.contains(&what) {
+        first.consequences.push(what);
     }
 }
 

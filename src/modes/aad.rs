@@ -51,10 +51,11 @@ pub fn bind(bound: &Bound, more: &[&str]) -> Vec<String> {
     let (identity, name, binding) = (&bound.identity.name, bound.object(AZURE_IDENTITY), bound.object(BINDING));
     let mut words = ground::words(["bind", "--namespace", &bound.namespace, "--identity", identity, "--selector", &bound.subject]);
     words.extend(more.iter().map(|word| (*word).to_owned()));
-    if name != identity {
+    // of pods that somebody else bound in vain, no name is known
+    if !name.is_empty() && name != identity {
         words.extend(ground::words(["--name", name]));
     }
-    if binding != default_binding(name) {
+    if !binding.is_empty() && binding != default_binding(name) {
         words.extend(ground::words(["--binding", binding]));
     }
     words.extend(bound.flags.iter().cloned());

@@ -3,6 +3,7 @@
 
 mod access;
 pub mod delivered;
+mod real;
 mod sides;
 mod whole;
 

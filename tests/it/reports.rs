@@ -50,8 +50,13 @@ fn unready(world: &World) -> String {
 }
 
 /// Answers requests for the log of a container with these lines.
+/// Since the workload's pods were made.
 fn log(world: &World, container: &str, lines: &str) {
-    let text: String = lines.lines().map(|line| format!("2026-11-30T12:00:00.123456789Z {line}\n")).collect();
+    log_at(world, &(jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60)).to_string(), container, lines);
+}
+
+fn log_at(world: &World, at: &str, container: &str, lines: &str) {
+    let text: String = lines.lines().map(|line| format!("{at} {line}\n")).collect();
     // the sandbox has no logs of the others, and says so
     let path = format!("/log?container={container}");
     world.settings(&json!({ "fail": [{ "method": "GET", "path": path, "status": 200, "body": text }] }));
@@ -134,6 +139,9 @@ fn known_texts_in_logs_of_components_become_findings_where_no_link_explains_them
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     // what another workload is refused says nothing of this one, and neither does a line without an error
     log(&world, "mic", &linked(&other));
+    assert_eq!(errors(&world, &[]), Vec::<Value>::new());
+    // and neither does what was written before its pods were made
+    log_at(&world, "2024-01-01T00:00:00.1Z", "mic", &linked(&world.identity_id("shop-mid")));
     assert_eq!(errors(&world, &[]), Vec::<Value>::new());
     log(&world, "nmi", "I1130 12:00:00.1 1 server.go:1] status (200) took 1 ns for req.path=/host/token 169.254.169.254");
     assert_eq!(errors(&world, &[]), Vec::<Value>::new());

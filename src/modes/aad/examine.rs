@@ -5,7 +5,7 @@ use super::{
     links::{self, BOUND, OBJECT},
     names::{AZURE_IDENTITY, BINDING},
     pages,
-    uses::{argument, excepting},
+    uses::{argument, excepting, is_namespaced},
 };
 use crate::{
     azure::ArmId,
@@ -55,7 +55,7 @@ fn again(view: &View<'_>, link: &Link) -> String {
 /// Old spellings that the CRDs dropped, and the client id of another identity, which ends in `Assigned` all the same.
 async fn look_at_object(view: &View<'_>, link: &Link) -> Vec<Reason> {
     let Ok(Some(binding)) = links::binding(view).await else { return Vec::new() };
-    let namespace = &view.bound.namespace;
+    let namespace = field(&binding, "/metadata/namespace");
     let name = field(&binding, "/spec/azureIdentity");
     let Ok(Some(object)) = view.cluster.get(&azure_identity::at(namespace, name)).await else { return Vec::new() };
     let (resource, client) = (field(&object, "/spec/resourceID"), field(&object, "/spec/clientID"));
@@ -90,7 +90,9 @@ async fn look_at_object(view: &View<'_>, link: &Link) -> Vec<Reason> {
 }
 
 async fn look_at_rivals(view: &View<'_>, _: &Link) -> Vec<Reason> {
-    let rival = links::rivals(view).await.into_iter().map(|rival| {
+    let is_alone = view.survey.is_some_and(is_namespaced);
+    let all = links::rivals(view).await.into_iter().filter(|rival| !is_alone || rival.namespace == view.bound.namespace);
+    let rival = all.map(|rival| {
         let missing = MissingLink::new(BOUND, rival.warning(&view.bound.subject)).page(&pages::RIVALS);
         let remove = format!("kubectl delete azureidentitybinding {} -n {}", rival.binding, rival.namespace);
         Reason::new(

@@ -2,7 +2,7 @@
 
 use super::{
     names::{AZURE_IDENTITY, BINDING, LABEL},
-    pages,
+    pages, uses,
 };
 use crate::{
     azure::{ArmId, id},
@@ -20,6 +20,7 @@ use crate::{
         manifested::Manifested as _,
         roles,
     },
+    survey::kinds::{AZURE_IDENTITY as AZURE_IDENTITY_BOUND, AZURE_IDENTITY_BINDING},
 };
 use futures::future::BoxFuture;
 use serde_json::Value;
@@ -56,7 +57,20 @@ pub fn has_from_elsewhere(bound: &Bound, role: &str) -> bool {
 /// The binding by whose selector the pods are bound. Err: this login may not list bindings.
 pub async fn binding(view: &View<'_>) -> Result<Option<Value>, ()> {
     let bindings = view.cluster.list(&AzureIdentityBinding::api(), Some(&view.bound.namespace), None).await.map_err(drop)?;
-    Ok(bindings.into_iter().find(|b| field(b, "/spec/selector") == view.bound.subject))
+    let is_ours = |binding: &&Value| field(binding, "/spec/selector") == view.bound.subject;
+    let here = bindings.iter().find(is_ours).cloned();
+    Ok(here.or_else(|| elsewhere(view)))
+}
+
+/// A binding of another namespace counts, too, unless MIC and NMI or its AzureIdentity are namespaced.
+fn elsewhere(view: &View<'_>) -> Option<Value> {
+    let survey = view.survey.filter(|survey| !uses::is_namespaced(survey))?;
+    let is_ours = |binding: &&Value| {
+        let identity =
+            survey.cluster.named(&AZURE_IDENTITY_BOUND, field(binding, "/metadata/namespace"), field(binding, "/spec/azureIdentity"));
+        field(binding, "/spec/selector") == view.bound.subject && identity.is_some_and(|identity| !azure_identity::is_namespaced(identity))
+    };
+    survey.cluster.of_kind(&AZURE_IDENTITY_BINDING).iter().find(is_ours).cloned()
 }
 
 pub fn look_at_binding<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
@@ -71,7 +85,7 @@ pub fn look_at_binding<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, 
 pub fn look_at_identity<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, Vec<Reason>> {
     Box::pin(async move {
         let Ok(Some(binding)) = binding(view).await else { return Vec::new() };
-        let namespace = &view.bound.namespace;
+        let namespace = field(&binding, "/metadata/namespace");
         let named = field(&binding, "/spec/azureIdentity");
         let own = view.bound.object(AZURE_IDENTITY);
         let missing = match view.cluster.get(&azure_identity::at(namespace, named)).await {

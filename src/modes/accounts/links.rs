@@ -39,6 +39,8 @@ const CONFIGURATION: &str = "azure-wi-webhook-mutating-webhook-configuration";
 const DEPLOYMENT: &str = "azure-wi-webhook-controller-manager";
 pub const CLIENT_ID: &str = "AZURE_CLIENT_ID";
 const TOKEN_FILE: &str = "AZURE_FEDERATED_TOKEN_FILE";
+/// The container that the webhook adds for apps that ask the metadata service.
+const PROXY: &str = "azwi-proxy";
 
 /// The service account with the identity's client id.
 pub fn account(bound: &Bound, again: &[String]) -> Link {
@@ -210,9 +212,17 @@ pub fn has_token(pod: &Value) -> bool {
     sources.any(is_for_us) && env(pod, TOKEN_FILE).is_some()
 }
 
-/// A variable of the pod's first container.
+/// A variable of the first container that the webhook serves: it may be told to skip some, and before Kubernetes 1.32 its own proxy is the
+/// first one.
 fn env<'a>(pod: &'a Value, name: &str) -> Option<&'a str> {
-    let all = pod.pointer("/spec/containers/0/env").and_then(Value::as_array)?;
+    let all = pod.pointer("/spec/containers").and_then(Value::as_array)?;
+    let apps = || all.iter().filter(|container| field(container, "/name") != PROXY);
+    let served = apps().filter(|container| variable(container, TOKEN_FILE).is_some());
+    served.chain(apps()).find_map(|container| variable(container, name))
+}
+
+fn variable<'a>(container: &'a Value, name: &str) -> Option<&'a str> {
+    let all = container.get("env")?.as_array()?;
     all.iter().find(|one| field(one, "/name") == name)?.get("value")?.as_str()
 }
 
@@ -323,6 +333,13 @@ mod tests {
         assert!(
             fault("/spec/containers/0/env", json!([{ "name": TOKEN_FILE, "value": "/t" }])).contains("has no variable AZURE_CLIENT_ID")
         );
+        let own = json!({ "name": "app", "env": [{ "name": CLIENT_ID, "value": "other" }, { "name": TOKEN_FILE, "value": "/t" }] });
+        let beside = json!([
+            { "name": PROXY, "env": [{ "name": CLIENT_ID, "value": OWN }, { "name": TOKEN_FILE, "value": "/t" }] },
+            { "name": "istio-proxy" },
+            own,
+        ]);
+        assert!(fault("/spec/containers", beside).contains("names another identity (other)"), "the proxy and what is skipped do not count");
         let proxied = json!([{ "projected": { "sources": [{ "serviceAccountToken": { "audience": "api://AKSIdentityBinding" } }] } }]);
         assert_eq!(fault("/spec/volumes", proxied), "");
     }
