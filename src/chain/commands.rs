@@ -9,6 +9,32 @@ pub struct Commands {
     pub flags: Vec<String>,
     /// The spec that was read; None: this command knows none, and `podid up` would find none.
     pub spec: Option<Spec>,
+    /// The kubeconfig that this command was given.
+    pub kubeconfig: Option<String>,
+}
+
+/// What kubectl and helm must be given to reach the cluster in which podid looked.
+/// Each ends with a space, or is empty.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Reach {
+    kubectl: String,
+    helm: String,
+}
+
+impl Reach {
+    pub fn command(&self, command: &str) -> String {
+        // what az runs in the cluster needs no context
+        if command.starts_with("az ") || command.starts_with("podid ") {
+            return command.to_owned();
+        }
+        command.replace("kubectl ", &format!("kubectl {}", self.kubectl)).replace("helm ", &format!("helm {}", self.helm))
+    }
+
+    /// The commands of a text stand in backquotes.
+    pub fn text(&self, text: &str) -> String {
+        let part = |(at, part): (usize, &str)| if at % 2 == 1 { self.command(part) } else { part.to_owned() };
+        text.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
+    }
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -33,6 +59,13 @@ impl Commands {
         format!("`{line}`")
     }
 
+    /// `context`: that of the cluster in which podid looked, if kubectl uses another one by itself.
+    pub fn reach(&self, context: Option<&str>) -> Reach {
+        let flag = |name: &str, value: Option<&str>| value.map(|value| format!("{name} {} ", quoted(value))).unwrap_or_default();
+        let file = flag("--kubeconfig", self.kubeconfig.as_deref());
+        Reach { kubectl: format!("{}{file}", flag("--context", context)), helm: format!("{}{file}", flag("--kube-context", context)) }
+    }
+
     /// What writes a resource of the app again: `podid up`, or where no spec is known the single command of these words. `more`: flags of consent.
     pub fn write_again(&self, app: &str, by: Requester, single: &[String], more: &[&str]) -> String {
         let mut words: Vec<&str> = Vec::new();
@@ -55,7 +88,21 @@ mod tests {
 
     #[test]
     fn a_command_carries_the_world_in_which_it_is_to_run() {
-        let commands = Commands { flags: vec!["--sandbox".into(), "--state".into(), "my state.json".into()], spec: None };
+        let flags = vec!["--sandbox".into(), "--state".into(), "my state.json".into()];
+        let commands = Commands { flags, ..Commands::default() };
         assert_eq!(commands.podid(&["up", "-f", "shop.yaml"]), "`podid up -f shop.yaml --sandbox --state 'my state.json'`");
+    }
+    #[test]
+    fn kubectl_and_helm_are_sent_to_the_cluster_that_was_looked_at() {
+        let commands = Commands { kubeconfig: Some("my kube.yaml".into()), ..Commands::default() };
+        let reach = commands.reach(Some("aks-sp"));
+        assert_eq!(
+            reach.text("Look: `kubectl get pods -A | xargs kubectl describe`, and `helm uninstall x`; kubectl says so to `az aks show`."),
+            "Look: `kubectl --context aks-sp --kubeconfig 'my kube.yaml' get pods -A | xargs kubectl --context aks-sp --kubeconfig 'my kube.yaml' describe`, \
+             and `helm --kube-context aks-sp --kubeconfig 'my kube.yaml' uninstall x`; kubectl says so to `az aks show`."
+        );
+        let alone = Commands::default().reach(None);
+        assert_eq!(alone.text("`kubectl get pods`, `"), "`kubectl get pods`, `");
+        assert_eq!(alone.command("kubectl get pods"), "kubectl get pods");
     }
 }

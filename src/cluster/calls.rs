@@ -44,6 +44,7 @@ const OF_A_CERTIFICATE: [AlertDescription; 9] = [
 
 pub(super) struct ServerConnection {
     pub(super) context: String,
+    pub(super) is_current: bool, // whether kubectl uses it by itself
     /// The URL for errors, without user name and password.
     pub(super) server: String,
     pub(super) host: String,
@@ -111,6 +112,7 @@ impl ServerConnection {
         let Timeouts { timeout, whole } = times;
         Ok(Self {
             context,
+            is_current: true,
             server: shown(&config.cluster_url),
             host: config.cluster_url.host().unwrap_or_default().trim_matches(['[', ']']).to_ascii_lowercase(),
             timeout,

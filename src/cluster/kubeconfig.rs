@@ -21,6 +21,8 @@ pub(super) const IN_CLUSTER: &str = "in-cluster";
 /// A resolved context. `exec` is taken out of `config`, so that kube never runs the plugin itself (it would, three times).
 pub(super) struct ResolvedContext {
     pub(super) context: String,
+    /// Whether kubectl uses this context by itself.
+    pub(super) is_current: bool,
     pub(super) config: Config,
     pub(super) exec: Option<ExecConfig>,
     /// The file with `insecure-skip-tls-verify`, if the server's certificate is not verified.
@@ -214,7 +216,8 @@ fn from_file(merged: Merged, wanted: Option<&str>, env: &Env) -> Result<Resolved
     config.proxy_url = proxy::choose(&config.cluster_url, cluster.proxy_url.as_deref(), env)?;
     config.auth_info = user;
     let unverified = config.accept_invalid_certs.then(|| merged.file_of(|file| &file.clusters, &context.cluster));
-    Ok(ResolvedContext { context: name.to_owned(), config, exec, unverified })
+    let is_current = !merged.files.is_empty() && kubeconfig.current_context.as_deref() == Some(name);
+    Ok(ResolvedContext { context: name.to_owned(), is_current, config, exec, unverified })
 }
 
 /// Returns the cluster's own certificate authority as DER. None means that the machine's trust store is used.
@@ -265,5 +268,5 @@ pub(super) fn mounted(wanted: Option<&str>, env: &Env, account: &Path) -> Result
     config.root_cert = Some(certificates(&pem).map_err(broken)?);
     config.auth_info.token_file = Some(account.join("token").display().to_string());
     config.proxy_url = proxy::choose(&config.cluster_url, None, env)?;
-    Ok(ResolvedContext { context: IN_CLUSTER.into(), config, exec: None, unverified: None })
+    Ok(ResolvedContext { context: IN_CLUSTER.into(), is_current: true, config, exec: None, unverified: None })
 }

@@ -82,7 +82,7 @@ impl Cluster {
 
     async fn resolved(settings: Settings, found: kubeconfig::ResolvedContext, token: Option<TokenSource>) -> Result<Self> {
         let times = limits::Timeouts { timeout: settings.timeout.unwrap_or(TIMEOUT), whole: settings.whole.unwrap_or(WHOLE) };
-        let kubeconfig::ResolvedContext { context, mut config, exec, unverified } = found;
+        let kubeconfig::ResolvedContext { context, is_current, mut config, exec, unverified } = found;
         let is_kubelogin = exec.as_ref().and_then(|exec| exec.command.as_deref()).is_some_and(|command| command.contains("kubelogin"));
         let login = match (exec, config.auth_info.token_file.take()) {
             (Some(_), _) if let Some(token) = token.filter(|_| is_kubelogin) => {
@@ -97,7 +97,8 @@ impl Cluster {
         if let Some(login) = &login {
             login.put_pair(&mut config.auth_info).await;
         }
-        let connection = calls::ServerConnection::new(context, &config, login, settings.parallelism, times)?;
+        let mut connection = calls::ServerConnection::new(context, &config, login, settings.parallelism, times)?;
+        connection.is_current = is_current;
         Ok(Self { connection: Arc::new(connection), unverified: unverified.map(Into::into), config: Arc::new(config) })
     }
 
@@ -136,6 +137,11 @@ impl Cluster {
 }
 
 impl Read {
+    /// Returns the context, if kubectl uses another one by itself.
+    pub fn other_context(&self) -> Option<&str> {
+        (!self.connection.is_current).then_some(self.connection.context.as_str())
+    }
+
     /// Reads an object, at most once per pass. None if it does not exist. A kind that the server does not know is `Error::KindMissing`.
     pub async fn get(&self, at: &ObjectRef) -> Result<Option<Value>> {
         read::get(&self.connection, &self.pass, at).await
@@ -180,6 +186,11 @@ impl Read {
 }
 
 impl Write {
+    /// Returns the context, if kubectl uses another one by itself.
+    pub fn other_context(&self) -> Option<&str> {
+        (!self.connection.is_current).then_some(self.connection.context.as_str())
+    }
+
     /// Sends a server-side apply with strict validation. Fails with `Error::Conflicts` unless forced.
     pub async fn apply(&self, at: &ObjectRef, manifest: &Value, force: bool) -> Result<Value> {
         write::patch(&self.connection, at, manifest, self.dry_run, force).await

@@ -56,6 +56,19 @@ pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
     if let Some(state) = global.state.as_ref().filter(|_| given("--state")) {
         flags.extend(["--state".to_owned(), state.display().to_string()]);
     }
+    if let Some(id) = global.subscription.as_ref().filter(|_| given("--subscription")) {
+        flags.extend(["--subscription".to_owned(), id.clone()]);
+    }
+    if let Some(context) = global.context.as_ref().filter(|_| given("--context")) {
+        flags.extend(["--context".to_owned(), context.clone()]);
+    }
+    let kubeconfig = global.kubeconfig.as_ref().filter(|_| given("--kubeconfig")).map(|path| path.display().to_string());
+    if let Some(path) = &kubeconfig {
+        flags.extend(["--kubeconfig".to_owned(), path.clone()]);
+    }
+    if given("--any-server") {
+        flags.push("--any-server".to_owned());
+    }
     let default = Path::new(DEFAULT_SPEC);
     let spec = match spec {
         Some(path) if path != default => Some(Spec::Named(path.display().to_string())),
@@ -63,7 +76,7 @@ pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
         // with `--app` the spec that lies here may be of another app
         None => (global.app.is_none() && default.exists()).then_some(Spec::Default),
     };
-    Commands { flags, spec }
+    Commands { flags, spec, kubeconfig }
 }
 
 fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Prover, Failure> {

@@ -193,6 +193,9 @@ fn is_of(workload: &Workload, target: &Target) -> bool {
     workload.mounts.iter().any(mounts) || workload.name == delivered.name || is_bound && !mounts_other
 }
 
+/// The word of commands for an identity that nothing names: a command with it is not ready to be run.
+const UNNAMED: &str = "IDENTITY";
+
 /// What the objects of a workload say, as the state would say it.
 fn discovered(
     workload: &Workload,
@@ -215,7 +218,7 @@ fn discovered(
     let resource_id = found.map(|identity| identity.id.to_string()).or_else(|| one.identity.resource_id.clone());
     let identity = BoundIdentity {
         key: None,
-        name: one.identity.shown(survey),
+        name: if one.identity.is_named() { one.identity.shown(survey) } else { UNNAMED.to_owned() },
         resource_group: resource_id.as_deref().and_then(ArmId::parse).and_then(|id| id.group_name().map(str::to_owned)),
         // a client id that Azure gave to another identity since then is what the objects say
         resource_id: known(&one.identity.resource_id.clone().or_else(|| found.map(|identity| identity.id.to_string()))),

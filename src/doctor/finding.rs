@@ -1,7 +1,10 @@
 //! A finding: what is wrong with one workload or resource, what was read, why, and what fixes it. And a report of findings.
 
 use super::names::{Names, has_placeholder};
-use crate::chain::page::{Page, Severity};
+use crate::chain::{
+    commands::Reach,
+    page::{Page, Severity},
+};
 use serde_json::{Value, json};
 
 #[derive(Clone, Debug, PartialEq)]
@@ -70,6 +73,14 @@ impl Finding {
         let look = fitting.map(|command| names.fill(command)).filter(|command| !has_placeholder(command));
         self.look = Some(look.collect());
         self
+    }
+
+    /// Sends its commands of kubectl and helm to the cluster in which it was found.
+    pub fn send(&mut self, reach: &Reach) {
+        if *reach != Reach::default() {
+            self.hints.iter_mut().for_each(|hint| *hint = reach.text(hint));
+            self.look = Some(self.further().iter().map(|command| reach.command(command)).collect());
+        }
     }
 
     /// The commands of podid in its hints that change something, ready to be run.

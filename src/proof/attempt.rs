@@ -184,7 +184,7 @@ impl<'a> Attempt<'a> {
     /// The cause: a difference before any component's text.
     pub(super) fn not_proved(&self, stage: &Stage, reason: Option<Reason>, differences: &[Difference]) -> Fault {
         let after = format!("{} within {}", stage.in_vain, seconds(self.begun.elapsed()));
-        let found = match (differences.split_first(), reason) {
+        let mut found = match (differences.split_first(), reason) {
             (Some((first, others)), reason) => {
                 let mut found = first.missing.clone().because(after);
                 found.causes.extend(others.iter().map(|d| d.missing.what.clone()));
@@ -203,6 +203,8 @@ impl<'a> Attempt<'a> {
                 ))
             }
         };
+        let reach = self.prover.commands.reach(self.cluster.other_context());
+        found.hints.iter_mut().for_each(|hint| *hint = reach.text(hint));
         Fault::cloud(found)
     }
 }

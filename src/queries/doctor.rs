@@ -127,7 +127,7 @@ async fn examine(
     (wide, app): (bool, &str),
     report: &mut Report,
 ) -> Result<(), Failure> {
-    let selected = asked.selected();
+    let (selected, before) = (asked.selected(), report.findings.len());
     // one namespace is enough where only workloads of one are meant
     let namespace = selected.namespace.clone().or_else(|| only_namespace(&targets, wide));
     let Looked { cluster: read, azure, mut survey, workloads } = Looked::at(session, cluster, namespace.as_deref()).await?;
@@ -157,6 +157,8 @@ async fn examine(
     }
     report.checked.extend(cases.iter().map(|case| case.resource.clone()));
     report.findings.extend(findings.into_iter().flatten());
+    let reach = prover.commands.reach(read.other_context());
+    report.findings.iter_mut().skip(before).for_each(|finding| finding.send(&reach));
     report.unseen.extend(survey.gaps().into_iter().map(|gap| format!("{}: {}", gap.what, gap.why)));
     report.unseen.extend(reports.unseen());
     Ok(())

@@ -108,3 +108,27 @@ fn what_an_error_prints_for_other_programs_makes_the_refused_command_work() {
     mends(&["identity", "create", "-n", "shop-mid", "-g", "podid-lab", "--yes"], OF_ERRORS[0]);
     mends(&["vault", "secret", "list", "--vault", "kv-hints", "-g", "podid-lab"], OF_ERRORS[1]);
 }
+
+#[test]
+fn commands_for_a_cluster_that_is_not_the_current_one_say_which() {
+    let world = World::served();
+    world.write("podid.yaml", &doctor::SPEC.replace("aks-mi", "aks-sp"));
+    world.write("conn.txt", "not-a-real-secret");
+    world.podid(&["up", "--yes"]).ok();
+    let nowhere = json!({ "spec": { "template": { "spec": { "nodeSelector": { "disk": "ssd" } } } } });
+    world.kube("PATCH", "aks-sp", doctor::NMI, Some(nowhere)).ok();
+    let commands = |words: &[&str]| -> Vec<String> {
+        let document = world.podid(words).json();
+        let all = document["findings"].as_array().unwrap().iter().flat_map(|finding| finding["native"].as_array().unwrap().clone());
+        let all = all.map(|command| command.as_str().unwrap().to_owned());
+        all.filter(|command| command.contains("kubectl ") && !command.starts_with("az ")).collect()
+    };
+    for words in [["doctor", "-o", "json"], ["lint", "-o", "json"]] {
+        let found = commands(&words);
+        assert!(!found.is_empty() && found.iter().all(|command| command.contains("kubectl --context aks-sp ")), "{words:?}: {found:?}");
+    }
+    // a flag is carried by the commands of podid, too
+    let document = world.podid(&["doctor", "--context", "aks-sp", "-o", "json"]).json();
+    let own = document["findings"].as_array().unwrap().iter().flat_map(|finding| finding["podid"].as_array().unwrap().clone());
+    assert!(own.map(|command| command.as_str().unwrap().to_owned()).all(|command| command.ends_with("--context aks-sp")), "{document}");
+}
