@@ -27,7 +27,8 @@ impl Reach {
         if command.starts_with("az ") || command.starts_with("podid ") {
             return command.to_owned();
         }
-        command.replace("kubectl ", &format!("kubectl {}", self.kubectl)).replace("helm ", &format!("helm {}", self.helm))
+        let given = |command: &str, program: &str, flags: &str| command.replace(&format!("{program} "), &format!("{program} {flags}"));
+        given(&given(command, "kubectl", &self.kubectl), "helm", &self.helm)
     }
 
     /// The commands of a text stand in backquotes.
