@@ -2,7 +2,7 @@
 
 use crate::{
     common::{World, both::Side, same},
-    faults::{at_requests, killed_at},
+    faults::{at_every_request, killed_at},
 };
 use serde_json::{Value, json};
 
@@ -242,7 +242,7 @@ fn a_bind_survives_a_kill_at_every_request() {
         world.podid(&bind).ok();
         exported(&world)
     };
-    let kills = at_requests(1, |slot, n, when| {
+    let kills = at_every_request(|slot, n, when| {
         let world = slot.get_or_insert_with(World::served);
         world.control("POST", "/reset", None).ok();
         world.podid(&create).ok();
