@@ -312,7 +312,7 @@ pub const OF_MIC: &[Symptom] = &[
     Symptom::known(
         &["azureidentities", "azureidentitybindings", "azureassignedidentities", "azurepodidentityexceptions", "aad-pod-id"],
         Heals::Never,
-        "MIC or NMI may not do in the cluster what it has to",
+        "MIC or NMI lacks rights in the cluster",
         |view, _| {
             let cluster = &view.bound.cluster.name;
             format!("Apply its roles again: {}.", view.commands.podid(&["cluster", "install", "pod-identity", "--cluster", cluster]))

@@ -33,8 +33,14 @@ struct Mic {
     workloads: Workloads,
     log: Klog,
     /// What the last round ignored, which is in the log already.
-    ignored: Mutex<BTreeSet<String>>,
+    ignored: Mutex<BTreeSet<Ignored>>,
 }
+
+/// A line of the log about something that MIC leaves out, and its place in MIC's code.
+type Ignored = (u32, String);
+
+/// Where MIC reports an identity that is not valid, as an error; the rest is no error to it.
+const INVALID_IDENTITY: u32 = 963;
 
 /// An identity that a pod should have.
 struct DesiredAssignment {
@@ -148,7 +154,9 @@ impl Mic {
         for identity in self.identities.all().into_iter().filter(|identity| !is_of_aks(identity)) {
             let (namespace, name) = key(&identity);
             match fault(&identity) {
-                Some(fault) => drop(ignored.insert(format!("ignoring azure identity {namespace}/{name}, error: {fault}"))),
+                Some(fault) => {
+                    ignored.insert((INVALID_IDENTITY, format!("ignoring azure identity {namespace}/{name}, error: {fault}")));
+                }
                 None => drop(identities.insert((namespace, name), identity)),
             }
         }
@@ -166,13 +174,13 @@ impl Mic {
             let (pod_namespace, pod_name) = key(&pod);
             if !bindings.iter().any(|binding| binding["spec"]["selector"] == label) {
                 let of = format!("{pod_namespace}/{pod_name} that matches selector: {label}");
-                ignored.insert(format!("No AzureIdentityBinding found for pod {of}. it will be ignored"));
+                ignored.insert((608, format!("No AzureIdentityBinding found for pod {of}. it will be ignored")));
             }
             for binding in bindings.iter().filter(|b| b["spec"]["selector"] == label) {
                 let (namespace, binding_name) = key(binding);
                 let wanted = binding["spec"]["azureIdentity"].as_str().unwrap_or_default();
                 let Some(identity) = identities.get(&(namespace.clone(), wanted.to_owned())) else {
-                    ignored.insert(format!("{wanted} identity not found when using {namespace}/{binding_name} binding"));
+                    ignored.insert((648, format!("{wanted} identity not found when using {namespace}/{binding_name} binding")));
                     continue;
                 };
                 let own_namespace = forced || is_namespaced(identity);
@@ -283,10 +291,13 @@ impl Mic {
     }
 
     /// Writes what the round before did not ignore. The real MIC repeats it all in each round.
-    fn tell(&self, ignored: BTreeSet<String>) {
+    fn tell(&self, ignored: BTreeSet<Ignored>) {
         let mut before = self.ignored.lock().unwrap_or_else(PoisonError::into_inner);
-        for text in ignored.difference(&before) {
-            self.log.info("", "mic.go:608", text);
+        for (line, text) in ignored.difference(&before) {
+            match *line {
+                INVALID_IDENTITY => self.error(INVALID_IDENTITY, text),
+                line => self.log.info("", &format!("mic.go:{line}"), text),
+            }
         }
         *before = ignored;
     }
