@@ -7,6 +7,8 @@ use std::fmt::Write as _;
 pub struct Commands {
     /// What this command was given to find its world and its state, such as `--sandbox`.
     pub flags: Vec<String>,
+    /// What it was given to find the cluster, such as `--context`.
+    pub to_cluster: Vec<String>,
     /// The spec that was read; None: this command knows none, and `podid up` would find none.
     pub spec: Option<Spec>,
     /// The kubeconfig that this command was given.
@@ -54,7 +56,9 @@ impl Commands {
     /// A command line of podid in backquotes.
     pub fn podid(&self, words: &[&str]) -> String {
         let mut line = "podid".to_owned();
-        for word in words.iter().copied().chain(self.flags.iter().map(String::as_str)) {
+        let in_azure = matches!(words, ["vault", "secret", ..] | ["storage", ..]);
+        let to_cluster = self.to_cluster.iter().filter(|_| !in_azure && !words.contains(&"--context"));
+        for word in words.iter().copied().chain(self.flags.iter().chain(to_cluster).map(String::as_str)) {
             let _ = write!(line, " {}", quoted(word));
         }
         format!("`{line}`")
@@ -93,6 +97,15 @@ mod tests {
         let commands = Commands { flags, ..Commands::default() };
         assert_eq!(commands.podid(&["up", "-f", "shop.yaml"]), "`podid up -f shop.yaml --sandbox --state 'my state.json'`");
     }
+
+    #[test]
+    fn the_cluster_is_named_once_and_only_where_a_command_reaches_one() {
+        let commands = Commands { to_cluster: vec!["--context".into(), "aks-sp".into()], ..Commands::default() };
+        assert_eq!(commands.podid(&["verify"]), "`podid verify --context aks-sp`");
+        assert_eq!(commands.podid(&["vault", "secret", "list", "--vault", "kv"]), "`podid vault secret list --vault kv`");
+        assert_eq!(commands.podid(&["cluster", "install", "csi", "--context", "aks-mi"]), "`podid cluster install csi --context aks-mi`");
+    }
+
     #[test]
     fn kubectl_and_helm_are_sent_to_the_cluster_that_was_looked_at() {
         let commands = Commands { kubeconfig: Some("my kube.yaml".into()), ..Commands::default() };

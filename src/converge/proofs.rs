@@ -50,24 +50,17 @@ pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
     if given("--sandbox") {
         flags.push("--sandbox".to_owned());
     }
-    if given("--sandbox-dir") {
-        flags.extend(["--sandbox-dir".to_owned(), global.sandbox_dir.display().to_string()]);
-    }
-    if let Some(state) = global.state.as_ref().filter(|_| given("--state")) {
-        flags.extend(["--state".to_owned(), state.display().to_string()]);
-    }
-    if let Some(id) = global.subscription.as_ref().filter(|_| given("--subscription")) {
-        flags.extend(["--subscription".to_owned(), id.clone()]);
-    }
-    if let Some(context) = global.context.as_ref().filter(|_| given("--context")) {
-        flags.extend(["--context".to_owned(), context.clone()]);
-    }
-    let kubeconfig = global.kubeconfig.as_ref().filter(|_| given("--kubeconfig")).map(|path| path.display().to_string());
-    if let Some(path) = &kubeconfig {
-        flags.extend(["--kubeconfig".to_owned(), path.clone()]);
-    }
+    let path = |path: &Path| path.display().to_string();
+    let valued =
+        |flag: &str, value: Option<String>| value.filter(|_| given(flag)).map(|value| [flag.to_owned(), value]).into_iter().flatten();
+    flags.extend(valued("--sandbox-dir", Some(path(&global.sandbox_dir))));
+    flags.extend(valued("--state", global.state.as_deref().map(path)));
+    flags.extend(valued("--subscription", global.subscription.clone()));
+    let kubeconfig = global.kubeconfig.as_deref().map(path).filter(|_| given("--kubeconfig"));
+    let mut to_cluster: Vec<String> =
+        valued("--context", global.context.clone()).chain(valued("--kubeconfig", kubeconfig.clone())).collect();
     if given("--any-server") {
-        flags.push("--any-server".to_owned());
+        to_cluster.push("--any-server".to_owned());
     }
     let default = Path::new(DEFAULT_SPEC);
     let spec = match spec {
@@ -76,7 +69,7 @@ pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
         // with `--app` the spec that lies here may be of another app
         None => (global.app.is_none() && default.exists()).then_some(Spec::Default),
     };
-    Commands { flags, spec, kubeconfig }
+    Commands { flags, to_cluster, spec, kubeconfig }
 }
 
 fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Prover, Failure> {
