@@ -14,7 +14,7 @@ use crate::{
     },
     deliveries,
     engine::{desired::Requester, fault::Fault, input::Input},
-    inventory::{Mount, Token, Workload},
+    inventory::{Mount, Token, Workload, WorkloadPod},
     modes,
     proof::Target,
     resources::{ownership, world::ClusterTarget},
@@ -306,6 +306,16 @@ pub fn oldest_pod(case: &Case<'_>, survey: &Survey) -> Option<Timestamp> {
     let objects = alive.filter_map(|(workload, pod)| survey.cluster.named(&POD, &workload.namespace, &pod.name));
     let objects = objects.filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
     objects.filter_map(|pod| field(pod, "/metadata/creationTimestamp").parse().ok()).min()
+}
+
+/// Whether each pod has its identity now, so that what kept it from it before is over.
+pub fn are_bound(case: &Case<'_>) -> bool {
+    let mut pods = case.workloads.iter().flat_map(|workload| &workload.pods).peekable();
+    let is_bound = |pod: &WorkloadPod| {
+        let mut edges = pod.identities.iter().flat_map(|one| &one.edges).peekable();
+        edges.peek().is_some() && edges.all(|edge| edge.state == EdgeState::There)
+    };
+    pods.peek().is_some() && pods.all(is_bound)
 }
 
 /// What is missing on the workload's own paths, as clauses with what makes it.

@@ -198,12 +198,12 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_
     }
     let all = reports.warnings(&case.target.bound.namespace).await;
     // the objects that bind pods outlive them, and so do the events about them
-    let oldest = case::oldest_pod(case, survey);
-    let is_of_former = |event: &Value| {
+    let (oldest, are_bound) = (case::oldest_pod(case, survey), case::are_bound(case));
+    let is_over = |event: &Value| {
         let is_of_object = case.target.bound.objects.values().any(|name| name == field(event, "/involvedObject/name"));
-        is_of_object && oldest.zip(last_seen(event)).is_some_and(|(made, at)| at < made)
+        is_of_object && (are_bound || oldest.zip(last_seen(event)).is_some_and(|(made, at)| at < made))
     };
-    let about = |event: &&Value| names.iter().any(|name| name == field(event, "/involvedObject/name")) && !is_of_former(event);
+    let about = |event: &&Value| names.iter().any(|name| name == field(event, "/involvedObject/name")) && !is_over(event);
     let mut listed: Vec<&Value> = all.iter().filter(about).collect();
     listed.sort_by_key(|event| std::cmp::Reverse(last_seen(event)));
     for (event, pod) in of_rotation(&all, &running) {

@@ -1,16 +1,20 @@
 //! What real programs do that was found by running them: MIC that is not namespaced, events about bindings that outlive their pods, and a
 //! webhook that refuses only the pods of a new template.
 
-use super::{BASE, CLASS, CONTEXT, DEPLOYMENT, SPEC, edited, made};
+use super::{BASE, CLASS, CONTEXT, DEPLOYMENT, SPEC, edited, made, policies};
 use crate::common::{World, doctor::errors, until};
 use serde_json::{Value, json};
 
-/// As MIC 1.8.17 writes it, an hour ago.
 fn refused_long_ago(world: &World) {
+    refused_at(world, "2024-01-01T00:00:00Z");
+}
+
+/// As MIC 1.8.17 writes it.
+fn refused_at(world: &World, at: &str) {
     let message = "failed to apply binding shop/shop-mid-binding node aks-nodepool1-1-vmss000000 for pod shop/web-0, error: failed to update identities for aks-nodepool1-1-vmss in MC_x, error: compute.VirtualMachineScaleSetsClient#Update: Failure sending request: StatusCode=403 -- Original Error: Code=\"LinkedAuthorizationFailed\" Message=\"The client has permission to perform action 'Microsoft.Compute/virtualMachineScaleSets/write'\"";
     let event = json!({
         "apiVersion": "v1", "kind": "Event", "metadata": { "name": "old", "namespace": "shop" }, "type": "Warning",
-        "reason": "binding apply error", "message": message, "lastTimestamp": "2024-01-01T00:00:00Z",
+        "reason": "binding apply error", "message": message, "lastTimestamp": at,
         "involvedObject": { "kind": "v1.AzureIdentityBinding", "name": "shop-mid-binding", "namespace": "shop" },
     });
     world.kube("POST", CONTEXT, "/api/v1/namespaces/shop/events", Some(event)).ok();
@@ -25,6 +29,23 @@ fn what_mic_reported_of_former_pods_is_no_cause_and_no_consequence() {
     assert_eq!(found[0]["code"], "PODID3003", "{found:#?}");
     let text = Value::from(found).to_string();
     assert!(!text.contains("Managed Identity Operator"), "{text}");
+}
+
+/// The pod that MIC could not serve got its identity when the role was there again; what it lacks now is another right.
+#[test]
+fn what_mic_reported_before_it_served_the_same_pod_is_over() {
+    let world = made();
+    let now = jiff::Timestamp::now() + jiff::SignedDuration::from_secs(60);
+    refused_at(&world, &now.to_string());
+    policies(&world, &["list"]);
+    let found = errors(&world, &[]);
+    assert_eq!(found[0]["code"], "PODID6001", "{found:#?}");
+    let text = Value::from(found).to_string();
+    assert!(!text.contains("Managed Identity Operator"), "{text}");
+    // while it waits for its identity, the same event is evidence
+    edited(&world, &format!("{BASE}/azureidentitybindings/shop-mid-binding"), json!({ "spec": { "selector": "other" } }));
+    let text = Value::from(errors(&world, &[])).to_string();
+    assert!(text.contains("Managed Identity Operator"), "{text}");
 }
 
 /// Objects of another namespace, as the guides of AAD Pod Identity have them: identity and binding in one namespace, pods in others.
