@@ -99,7 +99,7 @@ pub struct Fault {
     code: &'static str,
     says: &'static str,
     /// Undoes what no command of podid does.
-    mend: Option<fn(&World)>,
+    pub mend: Option<fn(&World)>,
 }
 
 fn fault(name: &'static str, link: &'static str, code: &'static str, says: &'static str, plant: fn(&World)) -> Fault {
@@ -293,8 +293,7 @@ fn addon(world: &World, change: fn(&mut Value)) {
     world.arm("PUT", &id, Some(cluster)).ok();
 }
 
-#[test]
-fn each_fault_of_the_add_on_is_named_and_mended_by_the_command_that_is_printed() {
+pub fn with_addon() -> World {
     // a lab's cluster has a NMI of its own, which would answer beside that of the add-on
     let mut world = World::new();
     world.serve_with(&["--bare"]);
@@ -307,7 +306,11 @@ fn each_fault_of_the_add_on_is_named_and_mended_by_the_command_that_is_printed()
     );
     world.write("conn.txt", "not-a-real-secret");
     world.podid(&["up", "--yes"]).ok();
-    let faults = vec![
+    world
+}
+
+pub fn of_addon() -> Vec<Fault> {
+    vec![
         fault("entry deleted", "pod-identity", "PODID3009", "entry", |w| addon(w, |profile| profile["userAssignedIdentities"] = json!([]))),
         fault("add-on off", "addon", "PODID1141", "is off", |w| {
             addon(w, |profile| *profile = json!({ "enabled": false }));
@@ -316,8 +319,12 @@ fn each_fault_of_the_add_on_is_named_and_mended_by_the_command_that_is_printed()
             role(w, "f1a07417-d97a-45cb-824c-7a7467783830")
         }),
         fault("policy missing", "grant", "PODID6001", "is missing", |w| policies(w, &[])),
-    ];
-    each(&world, faults, |_| {});
+    ]
+}
+
+#[test]
+fn each_fault_of_the_add_on_is_named_and_mended_by_the_command_that_is_printed() {
+    each(&with_addon(), of_addon(), |_| {});
 }
 
 fn template(world: &World, change: fn(&mut Value)) {

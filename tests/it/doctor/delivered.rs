@@ -32,14 +32,17 @@ pub fn reported(world: &World, reason: &str, part: &str) {
     });
 }
 
-#[test]
-fn each_fault_of_flexvolume_is_named_and_mended_by_the_command_that_is_printed() {
+pub fn with_flexvolume() -> World {
     let world = World::served();
     let spec = SPEC.replace("identity: {name: shop-mid},", "identity: {name: shop-mid}, delivery: flexvolume,");
     world.write("podid.yaml", &spec.replace("cluster: {name: aks-mi}", "cluster: {name: aks-mi, components: [flexvolume]}"));
     world.write("conn.txt", "not-a-real-secret");
     world.podid(&["up", "--yes"]).ok();
-    let faults = vec![
+    world
+}
+
+pub fn of_flexvolume() -> Vec<Fault> {
+    vec![
         fault("driver absent", "driver", "PODID1130", "does not run", |w| deleted(w, FLEXVOLUME)),
         Fault {
             mend: Some(|w| {
@@ -86,8 +89,12 @@ fn each_fault_of_flexvolume_is_named_and_mended_by_the_command_that_is_printed()
                 told(w, &pod["metadata"], "FailedMount", text);
             })
         },
-    ];
-    each(&world, faults, settle);
+    ]
+}
+
+#[test]
+fn each_fault_of_flexvolume_is_named_and_mended_by_the_command_that_is_printed() {
+    each(&with_flexvolume(), of_flexvolume(), settle);
 }
 
 /// Its containers do not run.

@@ -2,7 +2,7 @@
 
 use super::{
     hints::{OF_ERRORS, OF_LINT, WORKS},
-    runs::{Case, with_policies, with_roles, with_workload_id},
+    runs::{Case, Does, with_addon, with_flexvolume, with_policies, with_roles, with_workload_id},
 };
 use crate::common::printed::{self, is_complete, is_mention, shape};
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,8 +11,10 @@ const NOT_RUN: &str = include_str!("not-run.txt");
 
 #[test]
 fn every_form_of_a_command_is_run_or_has_a_reason_why_not() {
-    let cases: Vec<Case> = [with_policies(), with_roles(), with_workload_id()].into_iter().flatten().collect();
-    let of_cases = cases.iter().flat_map(|case| case.does.iter().map(|(form, _)| (*form).to_owned()));
+    let cases: Vec<Case> =
+        [with_policies(), with_roles(), with_workload_id(), with_addon(), with_flexvolume()].into_iter().flatten().collect();
+    let of_cases =
+        cases.iter().flat_map(|case| case.does).filter(|(_, does)| !matches!(does, Does::NotRun)).map(|(form, _)| (*form).to_owned());
     let of_hints = OF_LINT.into_iter().chain(OF_ERRORS).map(str::to_owned);
     let run: BTreeSet<String> = of_cases.chain(of_hints).chain(WORKS.map(shape)).collect();
     let not_run: BTreeSet<&str> = NOT_RUN.lines().filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
