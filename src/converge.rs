@@ -4,6 +4,7 @@ mod addresses;
 mod answers;
 mod chosen;
 mod clusters;
+mod commands;
 mod exceptions;
 mod failures;
 mod federations;
@@ -82,10 +83,13 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
         flags: &session.global,
     };
     goal.check_saved(plan, &basis)?;
-    if let Goal::Plan { out, exit_code, .. } = &goal {
-        if let Some(out) = out {
-            saved::save(out, plan, inputs.spec_path.as_deref(), &basis)?;
-        }
+    if let Goal::Plan { out: Some(out), .. } = &goal {
+        saved::save(out, plan, inputs.spec_path.as_deref(), &basis)?;
+    }
+    // only from here on: which context is the current one is no part of a plan
+    hints::send(&mut looked.plan, &commands::reaches(session).await);
+    let plan = &looked.plan;
+    if let Goal::Plan { exit_code, .. } = &goal {
         show(session, plan)?;
         return Ok(match (*exit_code, plan.has_changes() || !plan.refused.is_empty()) {
             (true, true) => Exit::Differs,
@@ -212,8 +216,9 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     };
     let terminal = &session.terminal;
     let commands = commands(session, inputs.spec_path.as_deref());
+    let reaches = commands::reaches(session).await;
     let told = |key: &_, fault: &_| {
-        let mut failure = hints::told(&inputs.desired, key, fault);
+        let mut failure = hints::told(&inputs.desired, key, fault, &reaches);
         symptoms::add(&mut failure, key, &report, &plan.app, &commands);
         failure
     };
@@ -292,6 +297,7 @@ fn state_text(ledger: &Ledger) -> Text {
 }
 
 pub(crate) use addresses::{Address, addresses};
+pub(crate) use commands::commands;
 pub(crate) use proofs::{
-    Proving, commands, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
+    Proving, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
 };

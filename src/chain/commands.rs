@@ -1,7 +1,7 @@
 //! The commands that hints name, written so that they work where this podid was run: with its spec, its state and its world.
 
-use crate::engine::desired::Requester;
-use std::fmt::Write as _;
+use crate::engine::{desired::Requester, key::Key};
+use std::{collections::BTreeMap, fmt::Write as _};
 
 #[derive(Clone, Debug, Default)]
 pub struct Commands {
@@ -23,10 +23,22 @@ pub struct Reach {
     helm: String,
 }
 
+/// How kubectl and helm reach each cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Reaches(BTreeMap<String, Reach>);
+
+impl Reaches {
+    /// That of the resource's cluster, whose name comes first in the key of what lies in one.
+    pub fn of(&self, key: &Key) -> Option<&Reach> {
+        self.0.get(key.names().split('/').next()?)
+    }
+}
+
 impl Reach {
     pub fn command(&self, command: &str) -> String {
         // what az runs in the cluster needs no context
-        if command.starts_with("az ") || command.starts_with("podid ") {
+        let is_sent = ["--context", "--kube-context", "--kubeconfig"].iter().any(|flag| command.contains(flag));
+        if is_sent || command.starts_with("az ") || command.starts_with("podid ") {
             return command.to_owned();
         }
         let given = |command: &str, program: &str, flags: &str| command.replace(&format!("{program} "), &format!("{program} {flags}"));
@@ -69,6 +81,11 @@ impl Commands {
         let flag = |name: &str, value: Option<&str>| value.map(|value| format!("{name} {} ", quoted(value))).unwrap_or_default();
         let file = flag("--kubeconfig", self.kubeconfig.as_deref());
         Reach { kubectl: format!("{}{file}", flag("--context", context)), helm: format!("{}{file}", flag("--kube-context", context)) }
+    }
+
+    /// `contexts`: for each cluster what `reach` is given.
+    pub fn reaches(&self, contexts: &BTreeMap<String, Option<String>>) -> Reaches {
+        Reaches(contexts.iter().map(|(cluster, context)| (cluster.clone(), self.reach(context.as_deref()))).collect())
     }
 
     /// What writes a resource of the app again: `podid up`, or where no spec is known the single command of these words. `more`: flags of consent.
@@ -118,5 +135,17 @@ mod tests {
         let alone = Commands::default().reach(None);
         assert_eq!(alone.text("`kubectl get pods`, `"), "`kubectl get pods`, `");
         assert_eq!(alone.command("kubectl get pods"), "kubectl get pods");
+        let sent = "kubectl --context aks-mi get ns";
+        assert_eq!(reach.command(sent), sent);
+    }
+
+    #[test]
+    fn what_is_said_of_a_resource_goes_to_its_own_cluster() {
+        let contexts = BTreeMap::from([("aks-sp".to_owned(), Some("sp".to_owned())), ("aks-mi".to_owned(), None)]);
+        let reaches = Commands::default().reaches(&contexts);
+        let told = |key: &str| reaches.of(&Key::from(key)).map(|reach| reach.command("kubectl get ns"));
+        assert_eq!(told("namespace/aks-sp/shop").as_deref(), Some("kubectl --context sp get ns"));
+        assert_eq!(told("namespace/aks-mi/shop").as_deref(), Some("kubectl get ns"));
+        assert_eq!(told("vault/kv-shop"), None);
     }
 }

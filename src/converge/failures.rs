@@ -2,6 +2,7 @@
 
 use super::hints;
 use crate::{
+    chain::commands::Reaches,
     engine::{desired::Desired, execute::Report, fault::Fault, key::Key, observe::Faults, plan::Act},
     exit::Exit,
     failure::{Failure, explain},
@@ -9,8 +10,8 @@ use crate::{
 };
 
 /// Joins what could not be observed into one failure.
-pub(super) fn all_faults(desired: &Desired, faults: &Faults) -> Failure {
-    one_failure(faults.iter().map(|(key, fault)| (key, hints::told(desired, key, fault))))
+pub(super) fn all_faults(desired: &Desired, faults: &Faults, reaches: &Reaches) -> Failure {
+    one_failure(faults.iter().map(|(key, fault)| (key, hints::told(desired, key, fault, reaches))))
 }
 
 /// Joins failures into one. A cause that several nodes share (no login, an unreachable cluster) is reported once.

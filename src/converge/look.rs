@@ -1,6 +1,6 @@
 //! Everything up to the plan: observe, plan, warn. It writes nothing.
 
-use super::{answers::event_sink, failures::all_faults, goal::Goal, inputs::Inputs, proofs, values, warnings};
+use super::{answers::event_sink, commands, failures::all_faults, goal::Goal, hints, inputs::Inputs, values, warnings};
 use crate::{
     azure,
     chain::remarks::Planned,
@@ -30,9 +30,11 @@ pub(crate) struct Looked {
     pub reader: Reader,
 }
 
-/// Observes and plans.
+/// Observes and plans, for a plan that is only shown.
 pub(crate) async fn look(session: &Session, goal: &Goal, inputs: &Inputs) -> Result<Looked, Failure> {
-    look_with(session, goal, inputs, Arc::new(Values::default()), true).await
+    let mut looked = look_with(session, goal, inputs, Arc::new(Values::default()), true).await?;
+    hints::send(&mut looked.plan, &commands::reaches(session).await);
+    Ok(looked)
 }
 
 /// Does the same and drops the objects that were read before the plan is made: those of a large app take much memory. `values` are those that
@@ -69,7 +71,10 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     // a list that the warnings need is read at the same time
     let (observed, lists) =
         tokio::join!(observe(desired, &inputs.ledger, KINDS, &reader, recover), warnings::prepare(goal, desired, &inputs.ledger, &reader));
-    let observed = observed.map_err(|faults| all_faults(desired, &faults))?;
+    let observed = match observed {
+        Ok(observed) => observed,
+        Err(faults) => return Err(all_faults(desired, &faults, &commands::reaches(session).await)),
+    };
     progress(Event::Observed { took: begun.elapsed() });
     if !keep_objects {
         reader.forget().await;
@@ -79,7 +84,7 @@ async fn look_with(session: &Session, goal: &Goal, inputs: &Inputs, values: Arc<
     let mut plan = planner::plan(desired, &inputs.ledger, &observed, KINDS, &consent).map_err(|f| Failure::from(&f))?;
     plan.left_out = left_out;
     values::remark(&mut plan, goal.sets(), &values);
-    let commands = proofs::commands(session, inputs.spec_path.as_deref());
+    let commands = commands::commands(session, inputs.spec_path.as_deref());
     let planned = Planned { desired, observed: &observed, plan: &plan, reader: &reader, commands: &commands };
     let remarks = warnings::find(goal, &planned, &inputs.ledger, lists).await;
     warnings::add(&mut plan, remarks);

@@ -1,6 +1,6 @@
 //! What this machine must have to execute a plan. It is checked before anything is asked or written.
 
-use super::{failures::one_failure, hints};
+use super::{commands, failures::one_failure, hints};
 use crate::{
     engine::{
         desired::Desired,
@@ -18,10 +18,11 @@ pub(super) async fn check(session: &Session, plan: &Plan, desired: &Desired) -> 
     let changes = |action: &&Action| action.act.changes() && action.act != Act::HandOver;
     let first: BTreeMap<&str, &Action> = plan.actions.iter().rev().filter(changes).map(|a| (a.kind.as_str(), a)).collect();
     let mut failures = Vec::new();
+    let reaches = commands::reaches(session).await;
     for (kind, action) in first {
         let kind = resources::of(kind).map_err(|fault| Failure::from(&fault))?;
         if let Err(fault) = kind.preflight(&session.clusters).await {
-            failures.push((&action.key, hints::told(desired, &action.key, &fault)));
+            failures.push((&action.key, hints::told(desired, &action.key, &fault, &reaches)));
         }
     }
     match failures.is_empty() {

@@ -2,11 +2,12 @@
 
 use super::{
     answers::{answer, render},
+    commands::commands,
     inputs::Inputs,
 };
 use crate::{
-    chain::commands::{Commands, Spec},
-    cli::{DEFAULT_SPEC, DryRun, Format, Lateness},
+    chain::commands::Commands,
+    cli::{DryRun, Format, Lateness},
     engine::{event::EventSink, ledger::Ledger, plan::Plan},
     exit::Exit,
     failure::Failure,
@@ -16,7 +17,7 @@ use crate::{
 };
 use futures::future::join_all;
 use serde_json::{Value, json};
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 const LIMIT: Duration = Duration::from_secs(300);
 /// How long Entra may take until all of it knows a new federated credential: "seconds to minutes", as its documentation says.
@@ -40,36 +41,6 @@ pub async fn prove(session: &Session, inputs: &Inputs, ledger: &Ledger, plan: &P
     let targets = proof::targets(ledger, &plan.app, None, None, &commands).map_err(|f| Failure::from(&f))?;
     let proving = Proving { ledger, commands: &commands, fresh: plan.has_changes(), events: tell, image: None, without_pod: false };
     prove_targets(session, &proving, &targets).await
-}
-
-/// How commands are written so that they find this spec, this state and this world.
-pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
-    let given = |flag: &str| session.command.split(' ').any(|word| word == flag || word.starts_with(&format!("{flag}=")));
-    let global = &session.global;
-    let mut flags = Vec::new();
-    if given("--sandbox") {
-        flags.push("--sandbox".to_owned());
-    }
-    let path = |path: &Path| path.display().to_string();
-    let valued =
-        |flag: &str, value: Option<String>| value.filter(|_| given(flag)).map(|value| [flag.to_owned(), value]).into_iter().flatten();
-    flags.extend(valued("--sandbox-dir", Some(path(&global.sandbox_dir))));
-    flags.extend(valued("--state", global.state.as_deref().map(path)));
-    flags.extend(valued("--subscription", global.subscription.clone()));
-    let kubeconfig = global.kubeconfig.as_deref().map(path).filter(|_| given("--kubeconfig"));
-    let mut to_cluster: Vec<String> =
-        valued("--context", global.context.clone()).chain(valued("--kubeconfig", kubeconfig.clone())).collect();
-    if given("--any-server") {
-        to_cluster.push("--any-server".to_owned());
-    }
-    let default = Path::new(DEFAULT_SPEC);
-    let spec = match spec {
-        Some(path) if path != default => Some(Spec::Named(path.display().to_string())),
-        Some(_) => Some(Spec::Default),
-        // with `--app` the spec that lies here may be of another app
-        None => (global.app.is_none() && default.exists()).then_some(Spec::Default),
-    };
-    Commands { flags, to_cluster, spec, kubeconfig }
 }
 
 fn prover(session: &Session, proving: &Proving<'_>, targets: &[Target]) -> Result<Prover, Failure> {

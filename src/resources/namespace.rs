@@ -117,11 +117,12 @@ impl Manifested for Namespace {
         Ok(manifest::manifest(&manifest::namespace_at(&self.name), app, mine, &[], None))
     }
     fn not_found(&self) -> (String, String) {
+        let (name, target) = (&self.name, &self.target);
+        let place = if target.is_outside() { format!("--context {}", target.context) } else { format!("--cluster {}", target.name) };
         (
-            format!("the namespace {} does not exist in the cluster {}", self.name, self.target.name),
+            format!("the namespace {name} does not exist in the cluster {}", target.name),
             format!(
-                "Create it (`kubectl create namespace {}`), or bind an identity there first: `podid bind --namespace {}`.",
-                self.name, self.name
+                "Create it (`kubectl create namespace {name}`), or bind an identity there first: `podid bind --namespace {name} {place}`."
             ),
         )
     }

@@ -153,6 +153,8 @@ pub struct Clusters {
     dry_run: bool,
     helm: helm::Program,
     open: Arc<Mutex<BTreeMap<String, Arc<OnceCell<cluster::Cluster>>>>>,
+    /// `other_contexts`, of the clusters that were opened.
+    others: Arc<Mutex<BTreeMap<String, Option<String>>>>,
     /// Managed clusters by context, for contexts that no kubeconfig has.
     managed: Managed,
     on_warning: OnWarning,
@@ -167,6 +169,7 @@ impl Clusters {
             dry_run: false,
             helm: helm::Program::default(),
             open: Arc::default(),
+            others: Arc::default(),
             managed: Managed::default(),
             on_warning,
             warnings: Arc::default(),
@@ -186,6 +189,11 @@ impl Clusters {
     /// A kubeconfig that leads only to this cluster, for a program that podid runs.
     pub async fn kubeconfig(&self, target: &ClusterTarget) -> Result<SecretString, Fault> {
         self.checked(target).await?.kubeconfig().await.map_err(Fault::cloud)
+    }
+
+    /// The clusters that were opened, by name, each with its context if kubectl uses another one by itself.
+    pub async fn other_contexts(&self) -> BTreeMap<String, Option<String>> {
+        self.others.lock().await.clone()
     }
 
     /// What was warned of so far.
@@ -274,6 +282,7 @@ impl Clusters {
         // a cluster that does not exist yet has no address, and no context either
         let hosts = target.hosts.get()?;
         let cluster = self.open_managed(&target.context).await?;
+        self.others.lock().await.insert(target.name.clone(), cluster.read().other_context().map(str::to_owned));
         let server = cluster.server_host();
         if self.any_server || hosts.iter().any(|h| h == ANY_HOST || h.eq_ignore_ascii_case(server)) {
             return Ok(cluster);

@@ -268,7 +268,7 @@ fn a_mount_in_a_missing_namespace_says_how_to_create_it() {
                   objects: conn
       ! refused namespace/aks-mi/nowhere
                   the namespace nowhere does not exist in the cluster aks-mi
-                  Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind --namespace nowhere`.
+                  Create it (`kubectl create namespace nowhere`), or bind an identity there first: `podid bind --namespace nowhere --cluster aks-mi`.
       ! warning secretproviderclass/aks-mi/nowhere/shop
                   the vault kv-shop-mount has no secret conn, which nowhere/shop mounts: its pods will not start
                   Correct the name, add the secret to the vault's `secrets:` in the spec, or set it: `podid vault secret set conn --vault kv-shop-mount --prompt`.
@@ -276,6 +276,19 @@ fn a_mount_in_a_missing_namespace_says_how_to_create_it() {
     plan: 1 to create, 0 to update, 0 to delete, 2 unchanged, 1 refused
     error: 1 resource needs a decision; nothing was changed
     "#);
+}
+
+#[test]
+fn kubectl_is_sent_to_the_cluster_of_the_resource() {
+    let lab = Lab::new();
+    lab.done("vault create -n kv-shop-mount --yes");
+    let told = |cluster: &str| {
+        lab.fails(&format!("mount apply --namespace nowhere --name shop --vault kv-shop-mount --secret conn --cluster {cluster} --yes"))
+    };
+    let other = told("aks-sp");
+    assert!(other.contains("`kubectl --context aks-sp create namespace nowhere`"), "{other}");
+    let current = told("aks-mi");
+    assert!(current.contains("`kubectl create namespace nowhere`"), "{current}");
 }
 
 #[test]
