@@ -217,8 +217,10 @@ fn a_killed_script_leaves_nothing() {
         send("-KILL", pid);
     });
     assert_eq!(status.code(), None);
-    let proc = Path::new("/proc").join(command.unwrap().trim());
-    until("all of it is gone", || (programs_in(&dir).is_empty() && !dir.exists() && !proc.exists()).then_some(()));
+    // a process that has ended stays in /proc, without a command line, until it is waited for
+    let line = Path::new("/proc").join(command.unwrap().trim()).join("cmdline");
+    let runs = || fs::read(&line).is_ok_and(|line| line.starts_with(b"sleep"));
+    until("all of it is gone", || (programs_in(&dir).is_empty() && !dir.exists() && !runs()).then_some(()));
 }
 
 /// Other tests reuse a control plane one after another.
