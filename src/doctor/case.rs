@@ -302,15 +302,20 @@ pub fn pods<'a>(workload: &Workload, survey: &'a Survey) -> Vec<&'a Value> {
 /// When the oldest pod of the workloads was made that is not over.
 pub fn oldest_pod(case: &Case<'_>, survey: &Survey) -> Option<Timestamp> {
     let all = case.workloads.iter().flat_map(|workload| workload.pods.iter().map(move |pod| (workload, pod)));
-    let alive = all.filter(|(_, pod)| !matches!(pod.phase.as_str(), "Succeeded" | "Failed"));
-    let objects = alive.filter_map(|(workload, pod)| survey.cluster.named(&POD, &workload.namespace, &pod.name));
+    let objects =
+        all.filter(|(_, pod)| is_alive(pod)).filter_map(|(workload, pod)| survey.cluster.named(&POD, &workload.namespace, &pod.name));
     let objects = objects.filter(|pod| pod.pointer("/metadata/deletionTimestamp").is_none());
     objects.filter_map(|pod| field(pod, "/metadata/creationTimestamp").parse().ok()).min()
 }
 
-/// Whether each pod has its identity now, so that what kept it from it before is over.
+fn is_alive(pod: &WorkloadPod) -> bool {
+    !matches!(pod.phase.as_str(), "Succeeded" | "Failed")
+}
+
+/// Returns whether every pod on a node has its identity, so that earlier reports about it no longer apply.
 pub fn are_bound(case: &Case<'_>) -> bool {
-    let mut pods = case.workloads.iter().flat_map(|workload| &workload.pods).peekable();
+    let all = case.workloads.iter().flat_map(|workload| &workload.pods);
+    let mut pods = all.filter(|pod| is_alive(pod) && pod.node.is_some()).peekable();
     let is_bound = |pod: &WorkloadPod| {
         let mut edges = pod.identities.iter().flat_map(|one| &one.edges).peekable();
         edges.peek().is_some() && edges.all(|edge| edge.state == EdgeState::There)

@@ -78,7 +78,7 @@ impl Finding {
     /// Sends its commands of kubectl and helm to the cluster in which it was found.
     pub fn send(&mut self, reach: &Reach) {
         if *reach != Reach::default() {
-            self.hints.iter_mut().for_each(|hint| *hint = reach.text(hint));
+            reach.texts(&mut self.hints);
             self.look = Some(self.further().iter().map(|command| reach.command(command)).collect());
         }
     }

@@ -200,8 +200,10 @@ pub async fn events(case: &Case<'_>, view: &View<'_>, reports: &Reports<'_>, is_
     // the objects that bind pods outlive them, and so do the events about them
     let (oldest, are_bound) = (case::oldest_pod(case, survey), case::are_bound(case));
     let is_over = |event: &Value| {
-        let is_of_object = case.target.bound.objects.values().any(|name| name == field(event, "/involvedObject/name"));
-        is_of_object && (are_bound || oldest.zip(last_seen(event)).is_some_and(|(made, at)| at < made))
+        // the kind of an event of MIC has the version before it
+        let kind = field(event, "/involvedObject/kind").rsplit('.').next().unwrap_or_default();
+        let is = |(own, name): (&&str, &String)| own.eq_ignore_ascii_case(kind) && name == field(event, "/involvedObject/name");
+        case.target.bound.objects.iter().any(is) && (are_bound || oldest.zip(last_seen(event)).is_some_and(|(made, at)| at < made))
     };
     let about = |event: &&Value| names.iter().any(|name| name == field(event, "/involvedObject/name")) && !is_over(event);
     let mut listed: Vec<&Value> = all.iter().filter(about).collect();

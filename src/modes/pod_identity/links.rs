@@ -99,6 +99,18 @@ fn look_at_assignment<'a>(view: &'a View<'a>, link: &'a Link) -> BoxFuture<'a, V
 async fn assignment(view: &View<'_>, link: &Link) -> Option<Reason> {
     let namespace = &view.bound.namespace;
     let pod = view.pod?;
+    let assigned = view.cluster.list(&assignments(), None, None).await;
+    let mine = |a: &&Value| {
+        let is = |pointer: &str, wanted: &str| field(a, pointer) == wanted;
+        is("/spec/pod", &pod.at.name)
+            && is("/spec/podNamespace", namespace)
+            && is("/spec/azureIdentityRef/metadata/name", view.bound.object(AZURE_IDENTITY))
+    };
+    let state = assigned.as_ref().ok().map(|all| all.iter().find(mine).map(|a| field(a, "/status/status")));
+    if state == Some(Some("Assigned")) {
+        // what MIC reported before is over
+        return None;
+    }
     if let Ok(Some(binding)) = aad::binding(view).await {
         // events outlive what they are about by an hour: only what was reported since the pod was made counts
         let events = view.warnings(field(&binding, "/metadata/namespace"), field(&binding, "/metadata/name")).await;
@@ -106,21 +118,18 @@ async fn assignment(view: &View<'_>, link: &Link) -> Option<Reason> {
             return Some(of_mic(field(event, "/message"), view, link));
         }
     }
-    let assigned = view.cluster.list(&assignments(), None, None).await.ok()?;
-    let mine = |a: &&Value| field(a, "/spec/pod") == pod.at.name && field(a, "/spec/podNamespace") == namespace;
-    match assigned.iter().find(mine).map(|a| field(a, "/status/status")) {
+    match state? {
         None => {
             let hint = "Look whether MIC runs, and at its log: `kubectl get pods -A | grep mic`.";
             let missing = MissingLink::new(ASSIGNMENT, "MIC has assigned no identity to the pod").hint(hint);
             Some(Reason::new(Heals::Within(ASSIGNED_WITHIN), missing))
         }
         // where MIC may not even read the nodes' scale set, it says so in its log alone
-        Some(state) if state != "Assigned" => {
+        Some(state) => {
             let what = format!("MIC has not put the identity on the node (its AzureAssignedIdentity is {state}, not Assigned)");
             let hint = "Its roles on the identity and on the nodes are there; a new role takes up to 10 minutes. MIC's log says more: `kubectl get pods -A | grep mic`.";
             Some(Reason::new(Heals::Within(ROLE), MissingLink::new(ASSIGNMENT, what).hint(hint)))
         }
-        Some(_) => None,
     }
 }
 
