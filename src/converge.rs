@@ -37,7 +37,7 @@ use crate::{
         plan::Plan,
     },
     exit::Exit,
-    failure::{Failure, explain},
+    failure::Failure,
     output::{Text, human, json, prompt},
     resources::{
         KINDS, Writer,
@@ -86,7 +86,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     if let Goal::Plan { out: Some(out), .. } = &goal {
         saved::save(out, plan, inputs.spec_path.as_deref(), &basis)?;
     }
-    // only from here on: which context is the current one is no part of a plan
+    // the current context is no part of a plan, which is saved and compared by now
     hints::send(&mut looked.plan, &commands::reaches(session).await);
     let plan = &looked.plan;
     if let Goal::Plan { exit_code, .. } = &goal {
@@ -114,7 +114,7 @@ pub async fn converge(session: &Session, goal: Goal) -> Result<Exit, Failure> {
     }
     session.unless_interrupted(preflight::check(session, plan, &inputs.desired)).await??;
     if session.global.dry_run == DryRun::Server {
-        return rehearsal::rehearse(session, &looked).await;
+        return rehearsal::rehearse(session, &inputs.desired, &looked).await;
     }
     // the plan has all that is needed of the observation, which would only use memory during the run
     let Looked { plan, observed: Observed { known, .. }, values, azure, reader } = looked;
@@ -248,7 +248,8 @@ async fn finish(session: &Session, goal: &Goal, inputs: &Inputs, plan: &Plan, do
     let wanted = matches!(goal, Goal::Up { verify: true, .. }) && exit == Exit::Done;
     let proofs = if wanted { Box::pin(proofs::prove(session, inputs, &report.ledger, plan, tell)).await } else { Ok(Vec::new()) };
     if !table {
-        let mut document = json::report(&report, plan, &explain, took);
+        let explained = |key: &_, fault: &_| hints::explained(&inputs.desired, key, fault, &reaches);
+        let mut document = json::report(&report, plan, &explained, took);
         if let (true, Ok(proofs), Value::Object(map)) = (wanted, &proofs, &mut document) {
             map.insert("proofs".into(), proofs::documents(proofs));
         }
@@ -297,7 +298,7 @@ fn state_text(ledger: &Ledger) -> Text {
 }
 
 pub(crate) use addresses::{Address, addresses};
-pub(crate) use commands::commands;
+pub(crate) use commands::{commands, only_reach};
 pub(crate) use proofs::{
     Proving, complain as complain_of_proofs, document as proofs_document, prove_targets, rehearse_targets, shown as shown_proofs,
 };

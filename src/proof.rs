@@ -30,6 +30,7 @@ pub use target::{Target, targets};
 use crate::{
     azure,
     chain::{
+        commands::Reach,
         link::{Heals, LinkName, MissingLink, Reason, VERSION},
         stage::{Reached, Read, Stage, Until},
         texts::{field, short},
@@ -82,6 +83,9 @@ pub struct Proof {
     pub warnings: Vec<String>,
     #[serde(skip)]
     pub fault: Option<Fault>,
+    /// How kubectl reaches the cluster.
+    #[serde(skip)]
+    pub reach: Reach,
 }
 
 impl Proof {
@@ -96,6 +100,7 @@ impl Proof {
             objects: BTreeMap::new(),
             warnings: Vec::new(),
             fault: None,
+            reach: Reach::default(),
         }
     }
 
@@ -117,9 +122,20 @@ impl Prover {
         let mut proof = Proof::of(target);
         // a proof in progress is large; boxed, most of it is on the heap
         if let Err(fault) = Box::pin(self.run(target, &mut proof)).await {
-            proof.fault = Some(fault);
+            self.failed(target, &mut proof, fault).await;
         }
         proof
+    }
+
+    async fn failed(&self, target: &Target, proof: &mut Proof, fault: Fault) {
+        proof.fault = Some(fault);
+        proof.reach = self.reach(target).await;
+    }
+
+    /// How kubectl reaches the target's cluster, as far as podid does.
+    async fn reach(&self, target: &Target) -> Reach {
+        let cluster = self.clusters.reader(&target.bound.cluster).await;
+        cluster.map(|cluster| self.commands.reach(cluster.other_context())).unwrap_or_default()
     }
 
     /// Lists what is not as podid wrote it, in the order of the chain, without a pod and without any write. What is missing and not needed is a

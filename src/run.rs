@@ -2,7 +2,7 @@
 
 use crate::{
     cli::{self, Command, Format, Invocation, StateCommand},
-    converge::{Goal, converge},
+    converge::{Goal, converge, only_reach},
     descriptors::{self, TooFew},
     embedded,
     exit::Exit,
@@ -132,7 +132,11 @@ async fn perform(invocation: &Invocation, terminal: &Terminal, command: String) 
         return queries::explain(terminal, &invocation.global, explain);
     }
     let session = Session::open(invocation, terminal.clone(), command).await?;
-    let outcome = dispatch(&session, &invocation.command).await;
+    let mut outcome = dispatch(&session, &invocation.command).await;
+    if let Err(failure) = &mut outcome {
+        let reach = only_reach(&session).await;
+        reach.texts(&mut failure.hints);
+    }
     session.close().await;
     outcome
 }

@@ -7,7 +7,7 @@ use std::{collections::BTreeMap, fmt::Write as _};
 pub struct Commands {
     /// What this command was given to find its world and its state, such as `--sandbox`.
     pub flags: Vec<String>,
-    /// What it was given to find the cluster, such as `--context`.
+    /// What it was given to find the cluster: first `--context` with its value, if that was given.
     pub to_cluster: Vec<String>,
     /// The spec that was read; None: this command knows none, and `podid up` would find none.
     pub spec: Option<Spec>,
@@ -23,32 +23,47 @@ pub struct Reach {
     helm: String,
 }
 
-/// How kubectl and helm reach each cluster.
+/// How kubectl and helm reach each cluster, by its name in lower case.
 #[derive(Clone, Debug, Default)]
 pub struct Reaches(BTreeMap<String, Reach>);
 
 impl Reaches {
-    /// That of the resource's cluster, whose name comes first in the key of what lies in one.
+    /// Returns how to reach the cluster of a resource; the cluster's name is the first name in its key.
     pub fn of(&self, key: &Key) -> Option<&Reach> {
-        self.0.get(key.names().split('/').next()?)
+        self.0.get(&key.names().split('/').next()?.to_lowercase())
     }
 }
 
 impl Reach {
     pub fn command(&self, command: &str) -> String {
+        let words: Vec<&str> = command.split(' ').collect();
+        let is_given = words.iter().any(|word| matches!(*word, "--context" | "--kube-context" | "--kubeconfig"));
         // what az runs in the cluster needs no context
-        let is_sent = ["--context", "--kube-context", "--kubeconfig"].iter().any(|flag| command.contains(flag));
-        if is_sent || command.starts_with("az ") || command.starts_with("podid ") {
+        if is_given || words.len() == 1 || matches!(words[0], "az" | "podid") {
             return command.to_owned();
         }
-        let given = |command: &str, program: &str, flags: &str| command.replace(&format!("{program} "), &format!("{program} {flags}"));
-        given(&given(command, "kubectl", &self.kubectl), "helm", &self.helm)
+        let begins = |at: usize| at == 0 || matches!(words[at - 1], "|" | "&&" | ";" | "xargs");
+        let sent = |(at, word): (usize, &&str)| {
+            let flags = match (*word, words.get(at + 1).copied().unwrap_or_default()) {
+                ("kubectl", _) => &self.kubectl,
+                // these ask no cluster
+                ("helm", "version" | "pull" | "repo") => return (*word).to_owned(),
+                ("helm", _) => &self.helm,
+                _ => return (*word).to_owned(),
+            };
+            if begins(at) { format!("{word} {flags}").trim_end().to_owned() } else { (*word).to_owned() }
+        };
+        words.iter().enumerate().map(sent).collect::<Vec<_>>().join(" ")
     }
 
     /// The commands of a text stand in backquotes.
     pub fn text(&self, text: &str) -> String {
         let part = |(at, part): (usize, &str)| if at % 2 == 1 { self.command(part) } else { part.to_owned() };
         text.split('`').enumerate().map(part).collect::<Vec<_>>().join("`")
+    }
+
+    pub fn texts(&self, texts: &mut [String]) {
+        texts.iter_mut().for_each(|text| *text = self.text(text));
     }
 }
 
@@ -69,7 +84,11 @@ impl Commands {
     pub fn podid(&self, words: &[&str]) -> String {
         let mut line = "podid".to_owned();
         let in_azure = matches!(words, ["vault", "secret", ..] | ["storage", ..]);
-        let to_cluster = self.to_cluster.iter().filter(|_| !in_azure && !words.contains(&"--context"));
+        let to_cluster = match self.to_cluster.as_slice() {
+            _ if in_azure => &[],
+            [flag, _, rest @ ..] if flag == "--context" && words.contains(&"--context") => rest,
+            all => all,
+        };
         for word in words.iter().copied().chain(self.flags.iter().chain(to_cluster).map(String::as_str)) {
             let _ = write!(line, " {}", quoted(word));
         }
@@ -85,7 +104,7 @@ impl Commands {
 
     /// `contexts`: for each cluster what `reach` is given.
     pub fn reaches(&self, contexts: &BTreeMap<String, Option<String>>) -> Reaches {
-        Reaches(contexts.iter().map(|(cluster, context)| (cluster.clone(), self.reach(context.as_deref()))).collect())
+        Reaches(contexts.iter().map(|(cluster, context)| (cluster.to_lowercase(), self.reach(context.as_deref()))).collect())
     }
 
     /// What writes a resource of the app again: `podid up`, or where no spec is known the single command of these words. `more`: flags of consent.
@@ -117,10 +136,14 @@ mod tests {
 
     #[test]
     fn the_cluster_is_named_once_and_only_where_a_command_reaches_one() {
-        let commands = Commands { to_cluster: vec!["--context".into(), "aks-sp".into()], ..Commands::default() };
-        assert_eq!(commands.podid(&["verify"]), "`podid verify --context aks-sp`");
+        let to_cluster = ["--context", "aks-sp", "--any-server"].map(str::to_owned).into();
+        let commands = Commands { to_cluster, ..Commands::default() };
+        assert_eq!(commands.podid(&["verify"]), "`podid verify --context aks-sp --any-server`");
         assert_eq!(commands.podid(&["vault", "secret", "list", "--vault", "kv"]), "`podid vault secret list --vault kv`");
-        assert_eq!(commands.podid(&["cluster", "install", "csi", "--context", "aks-mi"]), "`podid cluster install csi --context aks-mi`");
+        assert_eq!(
+            commands.podid(&["cluster", "install", "csi", "--context", "aks-mi"]),
+            "`podid cluster install csi --context aks-mi --any-server`"
+        );
     }
 
     #[test]
@@ -135,8 +158,12 @@ mod tests {
         let alone = Commands::default().reach(None);
         assert_eq!(alone.text("`kubectl get pods`, `"), "`kubectl get pods`, `");
         assert_eq!(alone.command("kubectl get pods"), "kubectl get pods");
-        let sent = "kubectl --context aks-mi get ns";
-        assert_eq!(reach.command(sent), sent);
+        for as_it_is in ["kubectl --context aks-mi get ns", "kubectl", "helm version", "helm repo add podid https://charts.example"] {
+            assert_eq!(reach.command(as_it_is), as_it_is);
+        }
+        let named = reach.command("kubectl describe deployment my-helm helm -n helm && kubectl get ns");
+        assert_eq!(named.matches("--context").count(), 2, "{named}");
+        assert!(named.contains(" describe deployment my-helm helm -n helm && kubectl --context aks-sp "), "{named}");
     }
 
     #[test]

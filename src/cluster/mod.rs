@@ -123,6 +123,10 @@ impl Cluster {
     pub async fn kubeconfig(&self) -> Result<SecretString> {
         export::kubeconfig(&self.config, self.connection.token().await?)
     }
+    /// Returns the context, if kubectl uses another one by itself.
+    pub fn other_context(&self) -> Option<&str> {
+        other_context(&self.connection)
+    }
     /// Begins a new pass with an empty cache.
     pub fn read(&self) -> Read {
         Read { connection: self.connection.clone(), pass: Arc::default() }
@@ -136,10 +140,14 @@ impl Cluster {
     }
 }
 
+fn other_context(connection: &calls::ServerConnection) -> Option<&str> {
+    (!connection.is_current).then_some(connection.context.as_str())
+}
+
 impl Read {
     /// Returns the context, if kubectl uses another one by itself.
     pub fn other_context(&self) -> Option<&str> {
-        (!self.connection.is_current).then_some(self.connection.context.as_str())
+        other_context(&self.connection)
     }
 
     /// Reads an object, at most once per pass. None if it does not exist. A kind that the server does not know is `Error::KindMissing`.
@@ -188,7 +196,7 @@ impl Read {
 impl Write {
     /// Returns the context, if kubectl uses another one by itself.
     pub fn other_context(&self) -> Option<&str> {
-        (!self.connection.is_current).then_some(self.connection.context.as_str())
+        other_context(&self.connection)
     }
 
     /// Sends a server-side apply with strict validation. Fails with `Error::Conflicts` unless forced.

@@ -1,7 +1,7 @@
 //! How the commands that hints name reach what this command reached: its spec, its state, its world and its clusters.
 
 use crate::{
-    chain::commands::{Commands, Reaches, Spec},
+    chain::commands::{Commands, Reach, Reaches, Spec},
     cli::DEFAULT_SPEC,
     session::Session,
 };
@@ -35,6 +35,11 @@ pub fn commands(session: &Session, spec: Option<&Path>) -> Commands {
         None => (global.app.is_none() && default.exists()).then_some(Spec::Default),
     };
     Commands { flags, to_cluster, spec, kubeconfig }
+}
+
+/// How kubectl and helm reach the cluster, if only one was opened so far.
+pub async fn only_reach(session: &Session) -> Reach {
+    commands(session, None).reach(session.clusters.only_other_context().await.as_deref())
 }
 
 /// How kubectl and helm reach the clusters that were opened so far.

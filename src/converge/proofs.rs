@@ -118,6 +118,7 @@ pub fn complain(session: &Session, proofs: &[Proof]) -> Exit {
         let Some(fault) = &proof.fault else { continue };
         let mut failure = Failure::from(fault);
         failure.message = format!("could not prove {}: {}", proof.workload, failure.message);
+        proof.reach.texts(&mut failure.hints);
         worst = worst.max(failure.kind);
         session.terminal.fail(&failure);
     }
@@ -159,7 +160,8 @@ pub fn documents(proofs: &[Proof]) -> Value {
         let mut value = serde_json::to_value(proof).unwrap_or_default();
         value["proved"] = proof.proved().into();
         if let Some(fault) = &proof.fault {
-            let failure = Failure::from(fault);
+            let mut failure = Failure::from(fault);
+            proof.reach.texts(&mut failure.hints);
             value["link"] = json!(proof.broken_link());
             value["reason"] = json!(failure.message);
             value["causes"] = json!(failure.causes);

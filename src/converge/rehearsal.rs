@@ -3,14 +3,18 @@
 
 use super::{
     answers::{answer, render},
+    commands,
     failures::worst,
+    hints,
     look::Looked,
 };
 use crate::{
     azure,
+    chain::commands::Reaches,
     cli::Format,
     cluster::Error as ClusterError,
     engine::{
+        desired::Desired,
         execute::{self, Report},
         fault::Fault,
         key::Key,
@@ -19,7 +23,7 @@ use crate::{
         resource::Side,
     },
     exit::Exit,
-    failure::{Failure, explain},
+    failure::Failure,
     output::{human, json},
     resources::{KINDS, Writer, namespace},
     session::Session,
@@ -39,7 +43,7 @@ enum Answer {
     Failed(Fault),
 }
 
-pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failure> {
+pub async fn rehearse(session: &Session, desired: &Desired, looked: &Looked) -> Result<Exit, Failure> {
     let plan = &looked.plan;
     let global = &session.global;
     let writer = Writer {
@@ -63,7 +67,7 @@ pub async fn rehearse(session: &Session, looked: &Looked) -> Result<Exit, Failur
         (action, begun.elapsed(), answer)
     }));
     let answers: Vec<(&Action, Duration, Answer)> = session.unless_interrupted(asked).await?;
-    tell(session, plan, &answers)
+    tell(session, &Told { plan, desired, answers: &answers, reaches: commands::reaches(session).await })
 }
 
 async fn ask(plan: &Plan, action: &Action, writer: &Writer, recover: bool) -> Answer {
@@ -102,7 +106,16 @@ pub(crate) fn is_made(plan: &Plan, action: &Action, name: &str) -> bool {
     plan.action(&namespace::key(cluster, name)).is_some_and(|a| a.act.changes() && a.act != Act::Delete)
 }
 
-fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)]) -> Result<Exit, Failure> {
+/// What there is to tell of a rehearsal.
+struct Told<'a> {
+    plan: &'a Plan,
+    desired: &'a Desired,
+    answers: &'a [(&'a Action, Duration, Answer)],
+    reaches: Reaches,
+}
+
+fn tell(session: &Session, told: &Told<'_>) -> Result<Exit, Failure> {
+    let Told { plan, desired, answers, reaches } = told;
     let mut report = Report {
         done: Vec::new(),
         failed: Vec::new(),
@@ -111,7 +124,7 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
         unsaved: None,
         interrupted: false,
     };
-    for (action, took, answer) in answers {
+    for (action, took, answer) in *answers {
         match answer {
             Answer::Accepted => report.done.push((action.key.clone(), action.act, *took)),
             Answer::Planned(_) => {}
@@ -119,7 +132,7 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
         }
     }
     let terminal = &session.terminal;
-    human::failures(&report, &|_, fault| Failure::from(fault)).iter().for_each(|failure| terminal.fail(failure));
+    human::failures(&report, &|key, fault| hints::told(desired, key, fault, reaches)).iter().for_each(|failure| terminal.fail(failure));
     let planned: Vec<(&Key, Act, &str)> = answers
         .iter()
         .filter_map(|(action, _, answer)| match answer {
@@ -133,20 +146,23 @@ fn tell(session: &Session, plan: &Plan, answers: &[(&Action, Duration, Answer)])
             text.append(human::rehearsal(&report, &planned));
             answer(session, text)?;
         }
-        _ => answer(session, render(session, &document(plan, answers)))?,
+        _ => answer(session, render(session, &document(told)))?,
     }
     Ok(worst(&report).unwrap_or(Exit::Done))
 }
 
-fn document(plan: &Plan, answers: &[(&Action, Duration, Answer)]) -> Value {
-    let mut document = json::plan(plan);
+fn document(told: &Told<'_>) -> Value {
+    let mut document = json::plan(told.plan);
     document["dry_run"] = json!("server");
     for action in document["actions"].as_array_mut().into_iter().flatten() {
-        let Some((of, _, answer)) = answers.iter().find(|(of, ..)| action["key"] == of.key.as_str()) else { continue };
+        let Some((of, _, answer)) = told.answers.iter().find(|(of, ..)| action["key"] == of.key.as_str()) else { continue };
         match answer {
             Answer::Accepted => action["result"] = json!("accepted"),
             Answer::Planned(why) => (action["result"], action["because"]) = (json!("planned"), json!(why)),
-            Answer::Failed(fault) => (action["result"], action["error"]) = (json!("failed"), json::error(&explain(&of.key, fault))),
+            Answer::Failed(fault) => {
+                let failure = hints::explained(told.desired, &of.key, fault, &told.reaches);
+                (action["result"], action["error"]) = (json!("failed"), json::error(&failure));
+            }
         }
     }
     document

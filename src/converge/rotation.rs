@@ -1,7 +1,7 @@
 //! After a new version of a secret: waits until every pod that mounts it has it, restarts or names what reads it as a variable, and disables
 //! the old version if that is wanted.
 
-use super::{follow_up::FollowUp, inputs::Inputs};
+use super::{commands, follow_up::FollowUp, inputs::Inputs};
 use crate::{
     azure,
     cluster::{self, Api, Write},
@@ -26,6 +26,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use std::{
+    collections::BTreeMap,
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -45,6 +46,8 @@ struct Rotated {
     restarted: Vec<Workload>,
     /// These keep the old value until they restart.
     to_restart: Readers,
+    /// The commands that restart them.
+    restarts: BTreeMap<Workload, String>,
     /// These never get another version.
     pinned: Vec<Class>,
     disabled: Option<String>,
@@ -105,7 +108,16 @@ impl Follower<'_> {
         let version = self.published(&self.key(), secret::VERSION.0);
         let mut done = Rotated { version, ..Rotated::default() };
         for place in rotation::places(self.ledger).map_err(|fault| Failure::from(&fault))? {
-            Box::pin(self.in_cluster(&place, &mut done)).await?;
+            let cluster = self.session.clusters.writer(&place.target).await.map_err(|fault| Failure::from(&fault))?;
+            let reach = commands::commands(self.session, None).reach(cluster.other_context());
+            let followed = Box::pin(self.in_cluster(&cluster, &place, &mut done)).await;
+            for workload in &done.to_restart.workloads {
+                done.restarts.entry(workload.clone()).or_insert_with(|| reach.text(&workload.command()));
+            }
+            followed.map_err(|mut failure| {
+                reach.texts(&mut failure.hints);
+                failure
+            })?;
         }
         if self.rotate.disable_old {
             self.disable(&mut done).await?;
@@ -113,34 +125,33 @@ impl Follower<'_> {
         Ok(done)
     }
 
-    async fn in_cluster(&self, place: &Place, done: &mut Rotated) -> Result<(), Failure> {
-        let cluster = self.session.clusters.writer(&place.target).await.map_err(|fault| Failure::from(&fault))?;
+    async fn in_cluster(&self, cluster: &Write, place: &Place, done: &mut Rotated) -> Result<(), Failure> {
         let (vault, name) = (self.rotate.vault.name(), &self.rotate.name);
-        let found = rotation::classes(&cluster, &place.namespaces, vault, name).await.map_err(failed)?;
+        let found = rotation::classes(cluster, &place.namespaces, vault, name).await.map_err(failed)?;
         let (pinned, classes): (Vec<Class>, Vec<Class>) = found.into_iter().partition(|class| class.pinned.is_some());
         done.pinned.extend(pinned);
         if classes.is_empty() {
             return Ok(());
         }
-        let following = rotation::following(&cluster, &place.target.name).await.map_err(failed)?;
+        let following = rotation::following(cluster, &place.target.name).await.map_err(failed)?;
         let interval = match following {
             Following::On { interval } => Some(interval),
             Following::Unknown => None,
             Following::Off { .. } => {
-                let mounting = rotation::mounting(&cluster, &classes, name).await.map_err(failed)?;
+                let mounting = rotation::mounting(cluster, &classes, name).await.map_err(failed)?;
                 let old = mounting.into_iter().filter(|one| one.version != done.version);
                 let pods: Vec<(String, String)> = old.map(|one| (one.namespace, one.pod)).collect();
-                let owners = rotation::owners(&cluster, &pods).await.map_err(failed)?;
-                self.restart(&cluster, owners.workloads.into_iter().collect(), done).await?;
+                let owners = rotation::owners(cluster, &pods).await.map_err(failed)?;
+                self.restart(cluster, owners.workloads.into_iter().collect(), done).await?;
                 None
             }
         };
-        done.pods.extend(self.mounted(&cluster, &classes, &done.version, interval).await?);
-        self.synced(&cluster, &classes, interval).await?;
-        let mut readers = rotation::readers(&cluster, &classes).await.map_err(failed)?;
+        done.pods.extend(self.mounted(cluster, &classes, &done.version, interval).await?);
+        self.synced(cluster, &classes, interval).await?;
+        let mut readers = rotation::readers(cluster, &classes).await.map_err(failed)?;
         readers.workloads.retain(|workload| !done.restarted.contains(workload));
         if !readers.workloads.is_empty() && self.may_restart(&readers).await {
-            self.restart(&cluster, std::mem::take(&mut readers.workloads).into_iter().collect(), done).await?;
+            self.restart(cluster, std::mem::take(&mut readers.workloads).into_iter().collect(), done).await?;
         }
         done.to_restart.workloads.extend(readers.workloads);
         done.to_restart.jobs.extend(readers.jobs);
@@ -304,7 +315,8 @@ fn shown(done: &Rotated, name: &str) -> Text {
         text.push(format!("restarted {}", workload.shown()));
     }
     for workload in &done.to_restart.workloads {
-        text.push(format!("{} reads it as a variable and keeps the old value until it restarts: {}", workload.shown(), workload.command()));
+        let restart = done.restarts.get(workload).map(String::as_str).unwrap_or_default();
+        text.push(format!("{} reads it as a variable and keeps the old value until it restarts: {restart}", workload.shown()));
     }
     for pod in &done.to_restart.jobs {
         text.push(format!("pod {pod} of a job reads it as a variable and keeps the old value until it ends"));

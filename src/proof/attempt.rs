@@ -204,7 +204,7 @@ impl<'a> Attempt<'a> {
             }
         };
         let reach = self.prover.commands.reach(self.cluster.other_context());
-        found.hints.iter_mut().for_each(|hint| *hint = reach.text(hint));
+        reach.texts(&mut found.hints);
         Fault::cloud(found)
     }
 }

@@ -38,7 +38,7 @@ impl Prover {
     pub async fn prove_without_pod(&self, target: &Target) -> Proof {
         let mut proof = Proof::of(target);
         if let Err(fault) = Box::pin(self.walk(target, &mut proof)).await {
-            proof.fault = Some(fault);
+            self.failed(target, &mut proof, fault).await;
         }
         proof
     }

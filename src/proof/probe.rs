@@ -12,6 +12,7 @@ pub use hop::{Hop, Verdict};
 use super::{diagnosis, pod, prover::Prover, scheduling, target::Target};
 use crate::{
     chain::{
+        commands::Reach,
         facts::PodPatch,
         link::{MissingLink, POD, Reason, START},
         pages,
@@ -73,6 +74,8 @@ pub struct Probe {
     pub notes: Vec<String>,
     /// Why there are no hops.
     pub fault: Option<Fault>,
+    /// How kubectl reaches the cluster of the pod.
+    pub reach: Reach,
 }
 
 impl Probe {
@@ -112,9 +115,14 @@ impl Prover {
             hops: Vec::new(),
             notes: Vec::new(),
             fault: None,
+            reach: Reach::default(),
         };
         if let Err(fault) = Box::pin(self.run_probe(target, plan, &mut probe)).await {
             probe.fault = Some(fault);
+        }
+        probe.reach = self.reach(target).await;
+        for fault in probe.hops.iter_mut().filter_map(|hop| hop.fault.as_mut()) {
+            probe.reach.texts(&mut fault.hints);
         }
         probe
     }

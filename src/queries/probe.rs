@@ -238,7 +238,8 @@ fn shown(probes: &[Probe]) -> Text {
         }
         if probe.kept && !probe.pod.is_empty() {
             let (pod, namespace) = (&probe.pod, &probe.namespace);
-            lines.push(format!("kept the pod: `kubectl logs {pod} -n {namespace}`, and at last `kubectl delete pod {pod} -n {namespace}`"));
+            let kept = format!("kept the pod: `kubectl logs {pod} -n {namespace}`, and at last `kubectl delete pod {pod} -n {namespace}`");
+            lines.push(probe.reach.text(&kept));
         }
     }
     let broken = probes.iter().filter(|probe| !probe.is_sound()).count();
@@ -273,9 +274,10 @@ fn document(probes: &[Probe]) -> Value {
             "hops": probe.hops.iter().map(proof::Hop::document).collect::<Vec<_>>(),
         });
         if let Some(fault) = &probe.fault {
-            let failure = Failure::from(fault);
+            let mut failure = Failure::from(fault);
             document["reason"] = json!(failure.message);
             document["causes"] = json!(failure.causes);
+            probe.reach.texts(&mut failure.hints);
             document["hints"] = json!(failure.hints);
         }
         document
@@ -293,6 +295,7 @@ fn complain(session: &Session, probes: &[Probe]) -> Exit {
         };
         let mut failure = Failure::from(fault);
         failure.message = format!("could not probe {}: {}", probe.workload, failure.message);
+        probe.reach.texts(&mut failure.hints);
         worst = worst.max(if matches!(fault, Fault::Interrupted) { Exit::Interrupted } else { failure.kind });
         session.terminal.fail(&failure);
     }

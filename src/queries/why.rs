@@ -48,8 +48,14 @@ pub async fn why(session: &Session, wanted: &Why) -> Result<Exit, Failure> {
             found.ask_credentials(&identities).await;
         })
         .await?;
-    let answers: Vec<Answer> =
+    let mut answers: Vec<Answer> =
         found.workloads.iter().filter(is_chosen).map(|workload| judge(&found, workload, wanted, vault.as_deref())).collect();
+    let reach = converge::only_reach(session).await;
+    for edge in answers.iter_mut().filter_map(|answer| answer.path.as_mut()).flat_map(|path| &mut path.edges) {
+        if let EdgeState::Missing { hint, .. } = &mut edge.state {
+            reach.texts(hint.as_mut_slice());
+        }
+    }
     let broken = answers.iter().any(|answer| answer.path.as_ref().is_none_or(|path| path.first_missing().is_some()));
     match session.global.output {
         Format::Table => {

@@ -46,6 +46,10 @@ impl Managed {
         self.all().get(context).map(|known| known.id.clone())
     }
 
+    pub fn has_opened(&self) -> bool {
+        self.all().values().any(|known| known.open.initialized())
+    }
+
     /// Connects once for each context. `settings` are those of the kubeconfig's clusters.
     pub async fn open(&self, context: &str, id: &ArmId, settings: &cluster::Settings) -> Result<cluster::Cluster, Fault> {
         let (Some(azure), Some(known)) = (self.azure.clone(), self.all().get(context).cloned()) else {

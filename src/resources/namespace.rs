@@ -118,7 +118,10 @@ impl Manifested for Namespace {
     }
     fn not_found(&self) -> (String, String) {
         let (name, target) = (&self.name, &self.target);
-        let place = if target.is_outside() { format!("--context {}", target.context) } else { format!("--cluster {}", target.name) };
+        let mut place = format!("--cluster {}", target.name);
+        if target.context != target.name {
+            place.push_str(&format!(" --context '{}'", target.context));
+        }
         (
             format!("the namespace {name} does not exist in the cluster {}", target.name),
             format!(

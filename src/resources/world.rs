@@ -191,9 +191,18 @@ impl Clusters {
         self.checked(target).await?.kubeconfig().await.map_err(Fault::cloud)
     }
 
-    /// The clusters that were opened, by name, each with its context if kubectl uses another one by itself.
+    /// For each cluster that was opened its context, or None if kubectl uses that one by itself.
     pub async fn other_contexts(&self) -> BTreeMap<String, Option<String>> {
         self.others.lock().await.clone()
+    }
+
+    /// The context of the only cluster that was opened, if kubectl uses another one by itself.
+    pub async fn only_other_context(&self) -> Option<String> {
+        let open = self.open.lock().await;
+        // the current context is opened without a name first, to look which cluster it leads to
+        let mut named = open.iter().filter(|(context, _)| !context.is_empty()).filter_map(|(_, cell)| cell.get());
+        let (only, None) = (named.next()?, named.next()) else { return None };
+        only.other_context().filter(|_| !self.managed.has_opened()).map(str::to_owned)
     }
 
     /// What was warned of so far.
@@ -282,9 +291,9 @@ impl Clusters {
         // a cluster that does not exist yet has no address, and no context either
         let hosts = target.hosts.get()?;
         let cluster = self.open_managed(&target.context).await?;
-        self.others.lock().await.insert(target.name.clone(), cluster.read().other_context().map(str::to_owned));
         let server = cluster.server_host();
         if self.any_server || hosts.iter().any(|h| h == ANY_HOST || h.eq_ignore_ascii_case(server)) {
+            self.others.lock().await.insert(target.name.clone(), cluster.other_context().map(str::to_owned));
             return Ok(cluster);
         }
         Err(Fault::refused(

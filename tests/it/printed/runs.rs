@@ -155,8 +155,8 @@ pub fn with_addon() -> Vec<Case> {
 
 pub fn with_flexvolume() -> Vec<Case> {
     let one = |name, does| {
-        let mend = doctor::delivered::of_flexvolume().into_iter().find(|fault| fault.name == name).and_then(|fault| fault.mend);
-        of(doctor::delivered::of_flexvolume(), name, mend.unwrap_or(nothing), does)
+        let fault = doctor::delivered::of_flexvolume().into_iter().find(|fault| fault.name == name).unwrap();
+        Case { name, plant: fault.plant, after: fault.mend.unwrap_or(nothing), does }
     };
     vec![
         one("driver absent", &[("kubectl get -n -o", Exits(0))]),
