@@ -118,15 +118,14 @@ impl Manifested for Namespace {
     }
     fn not_found(&self) -> (String, String) {
         let (name, target) = (&self.name, &self.target);
-        let mut place = format!("--cluster {}", target.name);
-        if target.context != target.name {
-            place.push_str(&format!(" --context '{}'", target.context));
-        }
+        let bind = if target.context == target.name {
+            format!("`podid bind --namespace {name} --cluster {}`", target.name)
+        } else {
+            format!("`podid bind --namespace {name} --cluster {} --context '{}'`", target.name, target.context)
+        };
         (
             format!("the namespace {name} does not exist in the cluster {}", target.name),
-            format!(
-                "Create it (`kubectl create namespace {name}`), or bind an identity there first: `podid bind --namespace {name} {place}`."
-            ),
+            format!("Create it (`kubectl create namespace {name}`), or bind an identity there first: {bind}."),
         )
     }
     /// What is in it that podid did not make, except for what the cluster itself puts there.
